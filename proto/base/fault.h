@@ -1,0 +1,44 @@
+/* Fault points: named places where a test makes the process fail, in one sorted list.
+ *
+ * Armed by the environment variable REJOIN_FAULT = "point[:skip]=action[,point…]": the action happens at the
+ * (skip+1)-th passage. Actions: `kill` (SIGKILL to self), `stop` (SIGSTOP to self), `fail` (the place reports
+ * its failure). Compiled in only with RJ_FAULTS (every build but release); else RJ_FAULT() is constant false.
+ *
+ *     if (RJ_FAULT(STORE_COMMIT)) rc = EIO; else rc = mdb_txn_commit(txn);
+ */
+#ifndef RJ_FAULT_H
+#define RJ_FAULT_H
+
+#include <stdbool.h>
+
+/* X(enumerator, "name", "what fails there") — sorted by name */
+#define RJ_FAULT_LIST(X)                                                                                     \
+    X(BUS_SEND_AGAIN, "bus.send.again", "the peer's pipe is full")                                           \
+    X(STORE_AFTER_COMMIT, "store.commit.after", "committed, nothing acknowledged yet")                       \
+    X(STORE_BEFORE_COMMIT, "store.commit.before", "the transaction is written but not committed")            \
+    X(STORE_COMMIT, "store.commit.fail", "mdb_txn_commit reports EIO")                                       \
+    X(STORE_EPOCH, "store.epoch.after", "the new epoch is committed, nothing else has happened")             \
+    X(STORE_PUT, "store.put.fail", "mdb_put reports an error inside the append transaction")                 \
+    X(STORE_SWEEP, "store.sweep.mid", "in the middle of a sweep's quota")                                    \
+    X(STORE_WRAP, "store.sweep.wrap", "a wrap of the sweep has just saved scan_from")
+
+enum rj_fault_point {
+#define RJ_FAULT_ENUM(name, text, what) RJ_FAULT_##name,
+    RJ_FAULT_LIST(RJ_FAULT_ENUM)
+#undef RJ_FAULT_ENUM
+        RJ_FAULT_COUNT
+};
+
+#ifdef RJ_FAULTS
+#define RJ_FAULT(name) rj_fault_hit(RJ_FAULT_##name)
+#else
+#define RJ_FAULT(name) false
+#endif
+
+/* Reads REJOIN_FAULT; a wrong text ends the process with a line on stderr. Once, before any thread. */
+void rj_fault_setup(const char *text);
+
+/* Counts a passage; acts when armed. True: the place must report its failure. */
+bool rj_fault_hit(enum rj_fault_point point);
+
+#endif

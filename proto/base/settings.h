@@ -1,0 +1,62 @@
+/* Settings of a process: one table feeds the flags, the environment, the YAML file, --help and
+ * --check-config. In order of precedence: `--ping-interval 300`, `REJOIN_PING_INTERVAL=300`, the key
+ * `ping-interval: 300` in the file named by `--config`, the default.
+ *
+ * The values live in a struct of the process's own; a setting names its field by offset.
+ */
+#ifndef RJ_SETTINGS_H
+#define RJ_SETTINGS_H
+
+#include <stdio.h>
+
+#include "proto/base/buf.h"
+#include "proto/base/status.h"
+
+enum rj_setting_type {
+    RJ_SETTING_TEXT, /* field: char *, owned by the struct; NULL when unset and without a default */
+    RJ_SETTING_U64,  /* field: uint64_t; `least` and `most` bound it. Suffixes k, m, g (1000-based) are taken */
+    RJ_SETTING_BOOL, /* field: bool; true/false, yes/no, on/off; a bare flag means true */
+    RJ_SETTING_LIST, /* field: char **, NULL-terminated, owned; comma-separated, or a YAML sequence. An empty
+                        text gives an empty list. */
+    RJ_SETTING_CHOICE, /* field: unsigned, an index into `choices` ("a|b|c") */
+};
+
+struct rj_setting {
+    const char *name; /* "ping-interval"; NULL ends the table */
+    enum rj_setting_type type;
+    size_t field; /* offsetof */
+    const char *fallback; /* the default as text; NULL: unset (TEXT, LIST) */
+    uint64_t least, most; /* U64 */
+    const char *choices;  /* CHOICE */
+    const char *unit;     /* for --help: "ms", "bytes"; may be NULL */
+    const char *help;     /* one line */
+    bool required;
+};
+
+enum rj_settings_outcome {
+    RJ_SETTINGS_RUN,   /* values are complete and valid: go on */
+    RJ_SETTINGS_EXIT,  /* --help, --version or a clean --check-config was answered on stdout: exit 0 */
+    RJ_SETTINGS_WRONG, /* told on stderr, one line a fault, with file:line or the flag's name: exit 2 */
+};
+
+struct rj_settings_program {
+    const char *name;     /* "rejoin-broker" */
+    const char *summary;  /* one line */
+    const char *version;
+    const struct rj_setting *table;
+};
+
+/* Fills `values` (zeroed by the caller) from defaults, file, environment and flags. Every fault is reported,
+ * not only the first. Unknown keys and flags are faults; unknown REJOIN_ variables are not. */
+enum rj_settings_outcome rj_settings_load(const struct rj_settings_program *program, int argc, char **argv,
+                                          char **environ_, void *values);
+
+/* Parses YAML text alone into `values`; for tests and fuzzing. Faults are appended to `faults`, a line each,
+ * as `NAME:LINE: what`. */
+enum rj_status rj_settings_parse_yaml(const struct rj_setting *table, struct rj_span yaml, const char *name,
+                                      void *values, struct rj_buf *faults);
+
+/* Frees the TEXT and LIST fields. */
+void rj_settings_free(const struct rj_setting *table, void *values);
+
+#endif
