@@ -1,7 +1,7 @@
 /* The offset: the opaque string by which a client or a consumer says up to where it has seen the log.
  *
- * `EPOCH.POS`, each in lower-case base 36 without leading zeros: short, URL-safe, at most RJ_OFFSET_MAX bytes.
- * Only this file knows that form. Both functions are pure.
+ * `EPOCH.POS`, each in lower-case base 36 without leading zeros: short, URL-safe, at most RJ_OFFSET_MAX
+ * bytes. Only this file knows that form. Both functions are pure.
  */
 #ifndef RJ_OFFSET_H
 #define RJ_OFFSET_H

@@ -27,12 +27,50 @@ static void arena_free(void *arena, void *pointer)
     (void)pointer;
 }
 
+static void drop_unknown(ProtobufCMessage *message);
+
+/* Calls drop_unknown for what `field` of the message at `base` holds, if it holds messages. */
+static void drop_inside(const ProtobufCFieldDescriptor *field, const uint8_t *base)
+{
+    if (field->type != PROTOBUF_C_TYPE_MESSAGE)
+        return;
+    if (field->label == PROTOBUF_C_LABEL_REPEATED) {
+        size_t n = *(const size_t *)(base + field->quantifier_offset);
+        ProtobufCMessage *const *messages = *(ProtobufCMessage *const *const *)(base + field->offset);
+        for (size_t i = 0; i < n; i++)
+            drop_unknown(messages[i]);
+        return;
+    }
+    bool is_in_union = field->flags & PROTOBUF_C_FIELD_FLAG_ONEOF;
+    if (is_in_union && *(const uint32_t *)(base + field->quantifier_offset) != field->id)
+        return;
+    ProtobufCMessage *inner = *(ProtobufCMessage *const *)(base + field->offset);
+    if (inner)
+        drop_unknown(inner);
+}
+
+/* protobuf-c keeps the fields that it does not know and writes them out again, among them a field number 0
+ * (in an encoding longer than it need be) that it then refuses to read. Stored and forwarded, such a message
+ * would break every stream that carries it. So unknown fields end here; a type of ours never contains itself,
+ * which bounds the recursion. */
+static void drop_unknown(ProtobufCMessage *message)
+{
+    message->n_unknown_fields = 0;
+    message->unknown_fields = NULL;
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++)
+        drop_inside(&message->descriptor->fields[i], (const uint8_t *)message);
+}
+
 ProtobufCMessage *rj_wire_unpack_message(const ProtobufCMessageDescriptor *type, struct rj_span bytes,
                                          struct rj_arena *arena)
 {
     ProtobufCAllocator allocator = {.alloc = arena_alloc, .free = arena_free, .allocator_data = arena};
     static const uint8_t none[1];
-    return protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.len ? bytes.data : none);
+    ProtobufCMessage *message =
+        protobuf_c_message_unpack(type, &allocator, bytes.len, bytes.len ? bytes.data : none);
+    if (message)
+        drop_unknown(message);
+    return message;
 }
 
 enum rj_status rj_wire_unpack(struct rj_span frame, size_t limit_bytes, struct rj_arena *arena,
@@ -107,6 +145,12 @@ void rj_wire_put(struct rj_wire_out *out, const Rejoin__Item *item)
 {
     begin_item(out, protobuf_c_message_get_packed_size(&item->base));
     rj_wire_pack(&item->base, &out->frame);
+}
+
+void rj_wire_put_packed(struct rj_wire_out *out, struct rj_span item)
+{
+    begin_item(out, item.len);
+    rj_buf_put_span(&out->frame, item);
 }
 
 void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,

@@ -21,7 +21,8 @@ enum { RJ_WIRE_MAJOR = 1, RJ_WIRE_MINOR = 0, RJ_WIRE_HEADER = 4 };
 enum rj_status rj_wire_unpack(struct rj_span frame, size_t limit_bytes, struct rj_arena *arena,
                               Rejoin__Batch **out);
 
-/* Unpacks one message of any type into `arena`; NULL when it is not valid. */
+/* Unpacks one message of any type into `arena`; NULL when it is not valid. Fields that this version does not
+ * know are dropped: what is packed again never carries bytes that nobody here has looked at. */
 ProtobufCMessage *rj_wire_unpack_message(const ProtobufCMessageDescriptor *type, struct rj_span bytes,
                                          struct rj_arena *arena);
 
@@ -33,6 +34,9 @@ struct rj_wire_out {
 
 /* Appends one item, packed now. */
 void rj_wire_put(struct rj_wire_out *out, const Rejoin__Item *item);
+
+/* Appends one item that was packed before (with rj_wire_pack), such as a command that is repeated. */
+void rj_wire_put_packed(struct rj_wire_out *out, struct rj_span item);
 
 /* Appends a Deliver item whose Message is already packed (`message`), without touching those bytes. */
 void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,

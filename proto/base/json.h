@@ -2,9 +2,9 @@
  *
  * Rejoin forwards a client's JSON verbatim to other clients, whose JSON.parse must accept it, so the check is
  * exactly RFC 8259 plus valid UTF-8: what JSON.parse takes passes (big numbers, duplicate keys and escaped
- * lone surrogates too), what it refuses does not. Debian's JSON libraries either accept more (NaN, raw control
- * characters) or less (large integers, lone surrogates), and none hands out the text of a value; hence ours.
- * All functions are pure. Recursion is bounded by a depth limit.
+ * lone surrogates too), what it refuses does not. Debian's JSON libraries either accept more (NaN, raw
+ * control characters) or less (large integers, lone surrogates), and none hands out the text of a value;
+ * hence ours. All functions are pure, and none recurses.
  */
 #ifndef RJ_JSON_H
 #define RJ_JSON_H
@@ -59,8 +59,8 @@ bool rj_json_string_is(struct rj_span value, const char *text);
 bool rj_json_u64(struct rj_span value, uint64_t *out);
 bool rj_json_bool(struct rj_span value, bool *out);
 
-/* Appends `utf8` as a JSON string with quotes. Valid UTF-8 is kept as it is; a bad byte becomes U+FFFD, so the
- * output is always valid. */
+/* Appends `utf8` as a JSON string with quotes. Valid UTF-8 is kept as it is; a bad byte becomes U+FFFD, so
+ * the output is always valid. */
 void rj_json_put_string(struct rj_buf *out, struct rj_span utf8);
 
 /* Whether `text` is valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */

@@ -2,7 +2,9 @@
  * --check-config. In order of precedence: `--ping-interval 300`, `REJOIN_PING_INTERVAL=300`, the key
  * `ping-interval: 300` in the file named by `--config`, the default.
  *
- * The values live in a struct of the process's own; a setting names its field by offset.
+ * The values live in a struct of the process's own; a setting names its field by offset. `config`,
+ * `check-config`, `help` and `version` are known without standing in the table; a table may name the first
+ * two to have their values as well, but the YAML file cannot set them.
  */
 #ifndef RJ_SETTINGS_H
 #define RJ_SETTINGS_H
@@ -14,7 +16,7 @@
 
 enum rj_setting_type {
     RJ_SETTING_TEXT, /* field: char *, owned by the struct; NULL when unset and without a default */
-    RJ_SETTING_U64,  /* field: uint64_t; `least` and `most` bound it. Suffixes k, m, g (1000-based) are taken */
+    RJ_SETTING_U64,  /* field: uint64_t; `least` and `most` bound it; k, m, g (1000-based) may follow */
     RJ_SETTING_BOOL, /* field: bool; true/false, yes/no, on/off; a bare flag means true */
     RJ_SETTING_LIST, /* field: char **, NULL-terminated, owned; comma-separated, or a YAML sequence. An empty
                         text gives an empty list. */
@@ -24,13 +26,14 @@ enum rj_setting_type {
 struct rj_setting {
     const char *name; /* "ping-interval"; NULL ends the table */
     enum rj_setting_type type;
-    size_t field; /* offsetof */
+    size_t field;         /* offsetof */
     const char *fallback; /* the default as text; NULL: unset (TEXT, LIST) */
     uint64_t least, most; /* U64 */
     const char *choices;  /* CHOICE */
     const char *unit;     /* for --help: "ms", "bytes"; may be NULL */
     const char *help;     /* one line */
     bool required;
+    const char *group; /* the heading that it opens in --help; NULL: it stands under the one before */
 };
 
 enum rj_settings_outcome {
@@ -40,14 +43,15 @@ enum rj_settings_outcome {
 };
 
 struct rj_settings_program {
-    const char *name;     /* "rejoin-broker" */
-    const char *summary;  /* one line */
+    const char *name;    /* "rejoin-broker" */
+    const char *summary; /* one line */
     const char *version;
     const struct rj_setting *table;
 };
 
 /* Fills `values` (zeroed by the caller) from defaults, file, environment and flags. Every fault is reported,
- * not only the first. Unknown keys and flags are faults; unknown REJOIN_ variables are not. */
+ * not only the first. Unknown keys and flags are faults; unknown REJOIN_ variables are not. With any outcome
+ * but RJ_SETTINGS_RUN the fields are freed and NULL already; rj_settings_free is harmless then. */
 enum rj_settings_outcome rj_settings_load(const struct rj_settings_program *program, int argc, char **argv,
                                           char **environ_, void *values);
 

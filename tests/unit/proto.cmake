@@ -1,0 +1,16 @@
+rj_unit_tests(test_arena unit rj_base)
+rj_unit_tests(test_buf unit rj_base)
+rj_unit_tests(test_fault unit rj_base)
+rj_unit_tests(test_json unit rj_base)
+rj_unit_tests(test_log unit rj_base)
+rj_unit_tests(test_offset unit rj_proto)
+rj_unit_tests(test_random unit rj_base)
+rj_unit_tests(test_settings unit rj_base)
+rj_unit_tests(test_status unit rj_base)
+rj_unit_tests(test_wire unit rj_proto)
+
+foreach(test the_tree_keeps_the_rules a_broken_rule_is_found)
+    add_test(NAME unit.test_dependencies.${test}
+             COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/test_dependencies.sh ${test} ${CMAKE_SOURCE_DIR})
+    set_tests_properties(unit.test_dependencies.${test} PROPERTIES LABELS unit TIMEOUT 60)
+endforeach()

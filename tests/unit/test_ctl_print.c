@@ -1,0 +1,135 @@
+#include "tools/ctl/print.h"
+
+#include "proto/base/json.h"
+#include "tests/support/test.h"
+
+static const struct rejoin_target lobby = {.kind = REJOIN_ROOM, .name = "lobby", .seq = 7};
+
+static struct rejoin_message message_with(const char *data)
+{
+    return (struct rejoin_message){
+        .offset = "a.b",
+        .ts_ms = 5,
+        .nsp = "/",
+        .targets = &lobby,
+        .target_count = 1,
+        .event = "room:message",
+        .data = data,
+        .data_len = strlen(data),
+        .id = "",
+        .from_user = "",
+        .from_sid = "",
+        .source = "",
+    };
+}
+
+static void assert_prints(const struct rejoin_message *message, const char *expected)
+{
+    struct rj_buf line = {0};
+    rj_ctl_print_message(&line, message);
+    assert_string_equal(rj_buf_cstr(&line), expected);
+    assert_int_equal(rj_json_check(rj_buf_span(&line), RJ_JSON_DEPTH), RJ_OK);
+    rj_buf_free(&line);
+}
+
+static void a_message_is_one_json_object(void **state)
+{
+    (void)state;
+    struct rejoin_message message = message_with("{\"n\":1}");
+    assert_prints(&message, "{\"offset\":\"a.b\",\"ts\":5,\"namespace\":\"/\",\"room\":\"lobby\",\"seq\":7,"
+                            "\"event\":\"room:message\",\"from\":{\"user\":null,\"sid\":null},"
+                            "\"data\":{\"n\":1}}");
+}
+
+static void what_is_there_is_printed_and_quoted(void **state)
+{
+    (void)state;
+    struct rejoin_message message = message_with("1");
+    message.id = "an \"id\"";
+    message.from_user = "ann";
+    message.from_sid = "s1";
+    message.source = "billing\n";
+    assert_prints(&message, "{\"offset\":\"a.b\",\"ts\":5,\"namespace\":\"/\",\"room\":\"lobby\",\"seq\":7,"
+                            "\"id\":\"an \\\"id\\\"\",\"event\":\"room:message\","
+                            "\"from\":{\"user\":\"ann\",\"sid\":\"s1\"},\"source\":\"billing\\n\","
+                            "\"data\":1}");
+}
+
+static void data_over_several_lines_becomes_one_line(void **state)
+{
+    (void)state;
+    struct rejoin_message message = message_with("[1,\r\n 2]");
+    assert_prints(&message, "{\"offset\":\"a.b\",\"ts\":5,\"namespace\":\"/\",\"room\":\"lobby\",\"seq\":7,"
+                            "\"event\":\"room:message\",\"from\":{\"user\":null,\"sid\":null},"
+                            "\"data\":[1,   2]}");
+}
+
+static void a_message_for_several_targets_names_them(void **state)
+{
+    (void)state;
+    static const struct rejoin_target targets[] = {
+        {.kind = REJOIN_ROOM, .name = "a", .seq = 1},
+        {.kind = REJOIN_USER, .name = "ann", .seq = 2},
+    };
+    struct rejoin_message message = message_with("null");
+    message.targets = targets;
+    message.target_count = 2;
+    assert_prints(&message, "{\"offset\":\"a.b\",\"ts\":5,\"namespace\":\"/\",\"targets\":["
+                            "{\"kind\":\"room\",\"name\":\"a\",\"seq\":1},"
+                            "{\"kind\":\"user\",\"name\":\"ann\",\"seq\":2}],"
+                            "\"event\":\"room:message\",\"from\":{\"user\":null,\"sid\":null},"
+                            "\"data\":null}");
+}
+
+static void attachments_are_printed_in_base64(void **state)
+{
+    (void)state;
+    /* the test vectors of RFC 4648, section 10 */
+    static const struct rejoin_bytes attachments[] = {{"", 0}, {"f", 1}, {"fo", 2}, {"foo", 3}, {"foob", 4}};
+    struct rejoin_message message = message_with("0");
+    message.attachments = attachments;
+    message.attachment_count = 5;
+    assert_prints(&message, "{\"offset\":\"a.b\",\"ts\":5,\"namespace\":\"/\",\"room\":\"lobby\",\"seq\":7,"
+                            "\"event\":\"room:message\",\"from\":{\"user\":null,\"sid\":null},\"data\":0,"
+                            "\"attachments\":[\"\",\"Zg==\",\"Zm8=\",\"Zm9v\",\"Zm9vYg==\"]}");
+}
+
+static void a_published_line_tells_place_and_duplicate(void **state)
+{
+    (void)state;
+    struct rejoin_published published = {.offset = "x.1", .seq = 3, .ts_ms = 9, .is_duplicate = true};
+    struct rj_buf line = {0};
+    rj_ctl_print_published(&line, "lobby", &published);
+    assert_string_equal(rj_buf_cstr(&line),
+                        "{\"room\":\"lobby\",\"seq\":3,\"offset\":\"x.1\",\"ts\":9,\"duplicate\":true}");
+    rj_buf_free(&line);
+}
+
+static void assert_metric(double value, const char *expected)
+{
+    struct rj_buf line = {0};
+    rj_ctl_print_metric(&line, &(struct rejoin_metric){"m", value});
+    assert_string_equal(rj_buf_cstr(&line), expected);
+    rj_buf_free(&line);
+}
+
+static void whole_metrics_are_printed_as_whole_numbers(void **state)
+{
+    (void)state;
+    assert_metric(0, "m 0");
+    assert_metric(123456789012.0, "m 123456789012");
+    assert_metric(0.5, "m 0.5");
+    assert_metric(1e300, "m 1.0000000000000001e+300");
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(a_message_is_one_json_object),
+    cmocka_unit_test(what_is_there_is_printed_and_quoted),
+    cmocka_unit_test(data_over_several_lines_becomes_one_line),
+    cmocka_unit_test(a_message_for_several_targets_names_them),
+    cmocka_unit_test(attachments_are_printed_in_base64),
+    cmocka_unit_test(a_published_line_tells_place_and_duplicate),
+    cmocka_unit_test(whole_metrics_are_printed_as_whole_numbers),
+};
+
+RJ_TEST_MAIN(tests)
