@@ -21,26 +21,28 @@
 struct rj_store;
 
 enum {
-    RJ_STORE_KEY_MAX = 480,      /* bytes of a room key or of a key-value key */
-    RJ_STORE_ROOMS_MAX = 64,     /* rooms of one append */
-    RJ_STORE_DEDUPE_MAX = 512,   /* bytes of a source, and of an id */
-    RJ_STORE_FAILED_EXIT = 74,   /* exit code when the disk fails (EX_IOERR) */
+    RJ_STORE_KEY_MAX = 480,    /* bytes of a room key or of a key-value key */
+    RJ_STORE_ROOMS_MAX = 64,   /* rooms of one append */
+    RJ_STORE_DEDUPE_MAX = 512, /* bytes of a source, and of an id */
+    RJ_STORE_FAILED_EXIT = 74, /* exit code when the disk fails (EX_IOERR) */
 };
 
 struct rj_store_options {
-    const char *path;            /* folder; created (0700) when missing; locked against a second process */
-    uint64_t map_bytes;          /* address space reserved; 0 = 1 TiB */
-    uint32_t index_pending;      /* index entries that may wait in memory for the sweep; 0 = 200,000 */
-    uint64_t retention_ms;       /* records older than this are trimmed; 0 = kept for ever */
-    uint64_t dedupe_window_ms;   /* how long publish ids are known; 0 = 10 minutes */
-    uint32_t dedupe_window_max;  /* and how many at most; 0 = 1,000,000 */
+    const char *path;           /* folder; created (0700) when missing; locked against a second process */
+    uint64_t map_bytes;         /* address space reserved; 0 = 1 TiB */
+    uint32_t index_pending;     /* index entries that may wait in memory for the sweep; 0 = 200,000 */
+    uint64_t retention_ms;      /* records older than this are trimmed, with their dedupe ids; 0 = kept for
+                                   ever */
+    uint64_t dedupe_window_ms;  /* how long publish ids are known; 0 = 10 minutes */
+    uint32_t dedupe_window_max; /* and how many at most; 0 = 1,000,000 */
 };
 
 /* Opens or creates the store, recovers what a crash left (re-reads the tail of the log, rebuilds the pending
  * index and the dedupe table), commits a new epoch and starts the log thread.
  * Errors, with a sentence appended to `why`: RJ_IO, RJ_FULL, RJ_VERSION (written by a newer format),
  * RJ_CORRUPT, RJ_CONFLICT (another process has it open). */
-enum rj_status rj_store_open(const struct rj_store_options *options, struct rj_store **out, struct rj_buf *why);
+enum rj_status rj_store_open(const struct rj_store_options *options, struct rj_store **out,
+                             struct rj_buf *why);
 
 /* Commits and completes everything queued, writes the whole index out, stops the log thread and closes.
  * Takes and nulls. */
@@ -64,18 +66,19 @@ size_t rj_store_in_flight(const struct rj_store *store);
 /* ------------------------------------------------------------------------------------------ positions */
 
 struct rj_store_head {
-    uint64_t epoch;      /* of this opening of the store */
-    uint64_t next;       /* the pos that the next append will get */
-    uint64_t completed;  /* highest pos whose completion has run (or that was there at open); 0 = none */
-    uint64_t oldest;     /* lowest pos still kept; completed + 1 when the log is empty */
+    uint64_t epoch;     /* of this opening of the store */
+    uint64_t next;      /* the pos that the next append will get */
+    uint64_t completed; /* highest pos whose completion has run or is running (or that was there at open);
+                           0 = none */
+    uint64_t oldest;    /* lowest pos still kept; completed + 1 when the log is empty */
 };
 
 struct rj_store_head rj_store_head(const struct rj_store *store);
 
 /* Translates a position of an epoch into one of this store.
  * RJ_OK: *out is `pos`, or the last pos of that epoch when `pos` lies past it.
- * RJ_NOT_FOUND: the epoch is not one of this store, or it is the current one and `pos` has not been completed.
- * *was_clamped tells that the epoch ended below `pos`. */
+ * RJ_NOT_FOUND: the epoch is not one of this store, or it is the current one and `pos` has not been
+ * completed. *was_clamped tells that the epoch ended below `pos`. */
 enum rj_status rj_store_clamp(struct rj_store *store, uint64_t epoch, uint64_t pos, uint64_t *out,
                               bool *was_clamped);
 
@@ -84,15 +87,16 @@ enum rj_status rj_store_clamp(struct rj_store *store, uint64_t epoch, uint64_t p
 typedef uint32_t rj_room_id; /* dense, from 1; durable; never reused */
 
 struct rj_room_state {
-    uint64_t accepted_seq;  /* of the last append that was queued */
-    uint64_t head_seq;      /* of the last one completed; 0 = none yet */
-    uint64_t head_pos;      /* its pos */
-    uint64_t floor_seq;     /* lowest seq still kept; head_seq + 1 when all is trimmed */
-    uint64_t floor_pos;     /* every record of the room at or below this pos is trimmed; 0 = none was */
+    uint64_t accepted_seq; /* of the last append that was queued */
+    uint64_t head_seq;     /* of the last one completed; 0 = none yet */
+    uint64_t head_pos;     /* its pos */
+    uint64_t floor_seq;    /* lowest seq still kept; head_seq + 1 when all is trimmed */
+    uint64_t floor_pos;    /* every record of the room at or below this pos is trimmed; 0 = none was */
 };
 
 /* The id of the room with this key. With `create` an unknown key gets a new id (stored with the next commit);
- * else RJ_NOT_FOUND. RJ_BAD_NAME: key empty or above RJ_STORE_KEY_MAX. */
+ * else RJ_NOT_FOUND. RJ_BAD_NAME: key empty or above RJ_STORE_KEY_MAX.
+ * Everywhere else a room id must be one that the store has given out: another one aborts the process. */
 enum rj_status rj_store_room(struct rj_store *store, struct rj_span key, bool create, rj_room_id *out);
 
 struct rj_room_state rj_store_room_state(struct rj_store *store, rj_room_id room);
@@ -102,9 +106,9 @@ struct rj_room_state rj_store_room_state(struct rj_store *store, rj_room_id room
 struct rj_store_append {
     const rj_room_id *rooms; /* distinct, 1 to RJ_STORE_ROOMS_MAX */
     size_t n_rooms;
-    struct rj_span source;   /* with `id`: the dedupe key. An empty `id` means: never a duplicate */
+    struct rj_span source; /* with `id`: the dedupe key. An empty `id` means: never a duplicate */
     struct rj_span id;
-    struct rj_span payload;  /* copied */
+    struct rj_span payload; /* copied */
 };
 
 enum rj_append_outcome {
@@ -124,7 +128,7 @@ struct rj_store_receipt {
 typedef void rj_store_appended(void *ctx, enum rj_append_outcome outcome,
                                const struct rj_store_receipt *receipt, struct rj_span payload);
 
-/* Queues one record. Its pos and seqs are given out now, in call order. */
+/* Queues one record. Its pos and seqs are given out now, in call order. `done` may be NULL. */
 void rj_store_append(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
                      void *ctx);
 
@@ -139,7 +143,7 @@ typedef void rj_store_written(void *ctx, enum rj_status status);
 
 /* Every value has a version, 1 at its creation and one more with each put. `expect`: RJ_ANY_VERSION writes
  * whatever is there; UINT64_MAX demands that the key is absent; else the version that must be stored now.
- * `done` may be NULL. Key and value are copied. */
+ * `done` may be NULL. Key and value are copied. RJ_BAD_NAME: the key is empty or above RJ_STORE_KEY_MAX. */
 void rj_store_put(struct rj_store *store, enum rj_store_table table, struct rj_span key, struct rj_span value,
                   uint64_t expect, rj_store_written *done, void *ctx);
 void rj_store_delete(struct rj_store *store, enum rj_store_table table, struct rj_span key,
@@ -195,7 +199,8 @@ struct rj_store_budget {
  * `after`, up to `upto`, within the budget. *reached: everything up to here has been visited (`upto` when
  * complete, else call again with it as `after`).
  * RJ_GAP: something in that range is trimmed; nothing was visited. RJ_CORRUPT: a record fails its checksum;
- * it was logged with its pos and not visited, those before it were. */
+ * it was logged with its pos and not visited, those before it were; *reached is its pos, so that a caller who
+ * has told of the loss can go on behind it. An `upto` above head.completed counts as head.completed. */
 enum rj_status rj_store_read(struct rj_store *store, const struct rj_store_reach *rooms, size_t n_rooms,
                              uint64_t after, uint64_t upto, struct rj_store_budget budget,
                              rj_store_visit *visit, void *ctx, uint64_t *reached);
@@ -210,20 +215,21 @@ enum rj_history_order { RJ_HISTORY_FORWARD, RJ_HISTORY_BACKWARD };
 /* A page of one room: FORWARD visits seqs above `seq` ascending; BACKWARD those below `seq` descending
  * (`seq` = UINT64_MAX: from the newest). Trimmed records are simply not there. */
 enum rj_status rj_store_history(struct rj_store *store, rj_room_id room, enum rj_history_order order,
-                                uint64_t seq, struct rj_store_budget budget, rj_store_visit *visit, void *ctx);
+                                uint64_t seq, struct rj_store_budget budget, rj_store_visit *visit,
+                                void *ctx);
 
 /* ------------------------------------------------------------------------------------------ figures */
 
 struct rj_store_stats {
-    uint64_t commits, records, bytes;    /* since open: commits, records and payload bytes written */
+    uint64_t commits, records, bytes; /* since open: commits, records and payload bytes written */
     uint64_t commit_us_total, commit_us_max;
-    uint64_t index_pending;              /* entries waiting for the sweep */
-    uint64_t rooms;                      /* ids given out */
-    uint64_t trimmed;                    /* records trimmed since open */
+    uint64_t index_pending; /* entries waiting for the sweep */
+    uint64_t rooms;         /* ids given out */
+    uint64_t trimmed;       /* records trimmed since open */
     uint64_t dedupe_known, dedupe_hits;
-    uint64_t corrupt;                    /* records that failed their checksum when read */
-    uint64_t file_bytes;                 /* used pages */
-    uint64_t recovered_records;          /* tail records re-read at open */
+    uint64_t corrupt;           /* records that failed their checksum when read */
+    uint64_t file_bytes;        /* used pages */
+    uint64_t recovered_records; /* tail records re-read at open */
 };
 
 struct rj_store_stats rj_store_stats(struct rj_store *store);

@@ -1,0 +1,73 @@
+/* Housekeeping: how much of the sweep and of the trimming rides with the transactions, and what happens when
+ * there are none. */
+#include "proto/base/clock.h"
+#include "storage/engine.h"
+
+enum {
+    IDLE_MS = 1000,     /* without an append: the index is written out in the background */
+    STEP_MS = 20,       /* at least so long between two commits that only keep house */
+    SWEEP_MOST = 20000, /* entries in one batch */
+    SWEEP_STEP = 2000,
+    TRIM_LEAST = 100, /* records in one batch */
+    TRIM_MOST = 5000,
+};
+
+static struct rj_retain_state retain_state(const struct rj_store *store)
+{
+    return (struct rj_retain_state){
+        .trim_pos = store->rooms.trim_pos,
+        .completed = store->completed,
+        .scan_from = store->index.scan_from,
+        .purge_upto = store->index.purge_upto,
+        .now_ms = rj_clock_wall_ms(),
+    };
+}
+
+/* Above its target the index pays back what is too much; below it only an idle store or old records that wait
+ * for their index entries are a reason to write. */
+static size_t sweep_quota(const struct rj_store *store, bool is_blocked, bool is_idle)
+{
+    uint64_t debt = rj_index_debt(&store->index), over = 0;
+    if (debt > store->index.target)
+        over = debt - store->index.target;
+    else if ((is_blocked || is_idle) && !rj_index_is_settled(&store->index, store->completed))
+        over = SWEEP_STEP;
+    return over < SWEEP_MOST ? over : SWEEP_MOST;
+}
+
+static size_t trim_quota(const struct rj_store *store)
+{
+    size_t quota = store->appended * 4;
+    if (quota < TRIM_LEAST)
+        quota = TRIM_LEAST;
+    return quota < TRIM_MOST ? quota : TRIM_MOST;
+}
+
+void rj_engine_upkeep(struct rj_store *store)
+{
+    uint64_t now_ms = rj_clock_mono_ms();
+    bool has_work = store->open->n_ops || store->full.first;
+    if (!has_work && (store->n_submitted || now_ms - store->background_ms < STEP_MS))
+        return;
+    if (store->open->n_appends || store->full.first)
+        store->active_ms = now_ms;
+    struct rj_retain_state state = retain_state(store);
+    bool is_idle = !has_work && now_ms - store->active_ms >= IDLE_MS;
+    size_t quota = sweep_quota(store, rj_retain_is_blocked(&store->retain, &state), is_idle);
+    if (quota)
+        rj_index_plan(&store->index, &store->open->sweep, quota, store->completed);
+    if (rj_retain_is_due(&store->retain, &state)) {
+        rj_retain_plan(&store->retain, &state, has_work ? trim_quota(store) : TRIM_MOST, &store->open->trim);
+        store->appended = 0;
+    }
+    if (!has_work)
+        store->background_ms = now_ms;
+}
+
+bool rj_engine_settle(struct rj_store *store)
+{
+    if (rj_index_is_settled(&store->index, store->completed))
+        return false;
+    rj_index_plan(&store->index, &store->open->sweep, SWEEP_MOST, store->completed);
+    return true;
+}
