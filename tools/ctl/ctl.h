@@ -1,0 +1,48 @@
+/* What the commands of rejoinctl share. Answers go to stdout, everything else to stderr. */
+#ifndef RJ_CTL_H
+#define RJ_CTL_H
+
+#include <getopt.h>
+
+#include "rejoin.h"
+
+enum rj_ctl_exit { RJ_CTL_DONE = 0, RJ_CTL_FAILED = 1, RJ_CTL_USAGE = 2 };
+
+/* What stands before the command's name. */
+struct rj_ctl {
+    const char *broker;
+    const char *name;
+    int timeout_ms; /* for the connection, then for each answer */
+};
+
+struct rj_ctl_command {
+    const char *name;
+    const char *arguments; /* for the usage line */
+    const char *summary;   /* one line, for the list of commands */
+    const char *help;      /* the options and what is printed; whole lines */
+    /* `argv[0]` is the command's name; getopt is ready to start. */
+    enum rj_ctl_exit (*run)(const struct rj_ctl *ctl, int argc, char **argv);
+};
+
+extern const struct rj_ctl_command rj_ctl_publish, rj_ctl_history, rj_ctl_tail, rj_ctl_stats;
+
+/* Connects. Not RJ_CTL_DONE: it has said why, and there is nothing to close. */
+enum rj_ctl_exit rj_ctl_open(const struct rj_ctl *ctl, struct rejoin **out);
+
+/* Says on stderr what is wrong with the command line, and how it should look; returns RJ_CTL_USAGE. */
+enum rj_ctl_exit rj_ctl_misused(const struct rj_ctl_command *command, const char *format, ...)
+    __attribute__((format(printf, 2, 3)));
+
+/* Says on stderr that `what` failed; returns RJ_CTL_FAILED. */
+enum rj_ctl_exit rj_ctl_failed(struct rejoin *broker, const char *what, enum rejoin_status status);
+
+/* The next option, for a command's switch: its value, or -1 at the end, '?' for a wrong one. */
+int rj_ctl_option(int argc, char **argv, const struct option *options);
+
+/* Decimal digits and nothing else. */
+bool rj_ctl_number(const char *text, uint64_t *out);
+
+/* Writes and flushes one line. False when stdout takes it no more; it has said so. */
+bool rj_ctl_write_line(const char *line, size_t len);
+
+#endif

@@ -1,0 +1,67 @@
+/* The calls that wait for their Reply, in the order in which they were started. A call is kept, packed, until
+ * its Reply has come, and is put on every stream until then (rejoin.proto, G2).
+ *
+ * Invariant: `next` is the first call that is not on the present stream; all before it are, all after it are
+ * not. A new stream sets it back to the first call.
+ */
+#ifndef RJ_SDK_CALL_H
+#define RJ_SDK_CALL_H
+
+#include "proto/base/buf.h"
+#include "proto/base/mem.h"
+#include "rejoin.h"
+#include "rejoin.pb-c.h"
+
+#define uthash_fatal(text) rj_oom(0)
+#include <uthash.h>
+
+struct rj_sdk_call;
+
+/* How a call ends, exactly once: with its Reply (which may hold an error: `status`), or without (`reply` is
+ * NULL). Turns the reply into what the caller's callback expects. */
+typedef void rj_sdk_finish(struct rejoin *handle, struct rj_sdk_call *call, enum rejoin_status status,
+                           const Rejoin__Reply *reply);
+
+struct rj_sdk_call {
+    UT_hash_handle hh;  /* by id; the table's own order is the order of starting */
+    uint64_t id;        /* Command.id */
+    struct rj_buf item; /* the packed Item */
+    bool is_volatile;   /* must not be said twice */
+    rj_sdk_finish *finish;
+    union {
+        rejoin_on_published *published;
+        rejoin_on_page *page;
+        rejoin_on_metrics *metrics;
+    } callback; /* may be NULL */
+    void *arg;
+};
+
+struct rj_sdk_calls {
+    struct rj_sdk_call *all;
+    struct rj_sdk_call *next;
+    size_t bytes; /* held by all of them */
+    size_t most, most_bytes;
+};
+
+/* Starts a call of `command`, whose id is set here. On success `*out` is the call, owned by the table, for
+ * the caller to set callback and arg. REJOIN_BUSY, REJOIN_TOO_LARGE, or the refusal of the link. */
+enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *command, rj_sdk_finish *finish,
+                                     struct rj_sdk_call **out);
+
+/* Puts calls that are not on this stream yet into the frame being built, as many as fit. */
+void rj_sdk_calls_put(struct rejoin *handle);
+
+/* On a new stream: everything has to be said again. A volatile message that was said before is not, since the
+ * broker could not tell the repetition from a second one; its call ends with REJOIN_UNAVAILABLE. */
+void rj_sdk_calls_rewind(struct rejoin *handle);
+
+/* Ends the call that `reply` answers; false when there is none (it was abandoned). */
+bool rj_sdk_calls_answer(struct rejoin *handle, const Rejoin__Reply *reply);
+
+/* Forgets a call without calling back. */
+void rj_sdk_call_abandon(struct rejoin *handle, uint64_t id);
+
+/* Ends all calls with `status`, those too that callbacks start meanwhile. */
+void rj_sdk_calls_end(struct rejoin *handle, enum rejoin_status status);
+
+#endif
