@@ -60,8 +60,8 @@ void rj_client_gone(struct rj_client *client, const char *reason, bool left);
 /* The connection's queue is empty again. Called by front ends for each client of the connection. */
 void rj_client_drained(struct rj_client *client);
 
-/* Server-side cursor: rj_client_mark when a ping (or a poll's answer) is queued behind everything sent so far;
- * rj_client_proved when the pong (or the next poll) shows that it arrived. */
+/* Server-side cursor: rj_client_mark when a ping (or a poll's answer) is queued behind everything sent so
+ * far; rj_client_proved when the pong (or the next poll) shows that it arrived. */
 void rj_client_mark(struct rj_client *client);
 void rj_client_proved(struct rj_client *client);
 

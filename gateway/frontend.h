@@ -1,4 +1,5 @@
-/* What a front end is to the rest of the gateway: something that carries clients' packets in its own protocol.
+/* What a front end is to the rest of the gateway: something that carries clients' packets in its own
+ * protocol.
  *
  * Socket.IO (over WebSocket and long-polling) is the first; SSE will be the next. A front end owns its
  * connections and all protocol state; it calls the functions of client.h when something arrives, and the core
@@ -50,8 +51,8 @@ struct rj_frontend_ops {
      * the client afterwards; the front end must not use it again. */
     void (*refuse)(void *conn, struct rj_client *client, struct rj_span message, struct rj_span data);
 
-    /* Queues a frame behind everything sent before (takes its own reference). It is written at the latest when
-     * the turn ends. */
+    /* Queues a frame behind everything sent before (takes its own reference). It is written at the latest
+     * when the turn ends. */
     void (*send)(void *conn, struct rj_client *client, struct rj_frame *frame);
 
     /* Bytes that wait in this process for this connection, over all its clients. */
@@ -60,8 +61,8 @@ struct rj_frontend_ops {
     /* Whether something sent now would leave at once (for volatile events). */
     bool (*is_writable)(void *conn);
 
-    /* Ends the client after what is queued (NAMESPACE) or at once (TRANSPORT: which ends every other client of
-     * the connection too, each with its own rj_client_gone later). The core forgets this one; no
+    /* Ends the client after what is queued (NAMESPACE) or at once (TRANSPORT: which ends every other client
+     * of the connection too, each with its own rj_client_gone later). The core forgets this one; no
      * rj_client_gone for it. `reason` is for counters and logs. */
     void (*end)(void *conn, struct rj_client *client, enum rj_client_end how, const char *reason);
 };

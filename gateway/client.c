@@ -1,0 +1,300 @@
+#include "gateway/clients.h"
+
+#include <stdlib.h>
+
+#include "gateway/commands.h"
+#include "gateway/gateway.h"
+#include "gateway/link.h"
+#include "gateway/translate.h"
+#include "proto/base/clock.h"
+#include "proto/base/log.h"
+#include "proto/base/mem.h"
+
+/* ------------------------------------------------------------------------------------------ the table */
+
+struct rj_client *rj_clients_find(const struct rj_clients *clients, uint64_t handle)
+{
+    struct rj_client *client;
+    HASH_FIND(by_handle, clients->by_handle, &handle, sizeof handle, client);
+    return client;
+}
+
+struct rj_client *rj_clients_find_sid(const struct rj_clients *clients, const char *sid)
+{
+    struct rj_client *client;
+    HASH_FIND(by_sid, clients->by_sid, sid, strlen(sid), client);
+    return client;
+}
+
+size_t rj_clients_count(const struct rj_clients *clients)
+{
+    return HASH_CNT(by_handle, clients->by_handle);
+}
+
+static char *copy(struct rj_span text)
+{
+    return rj_strndup((const char *)text.data, text.len);
+}
+
+static void free_client(struct rj_client *client)
+{
+    for (size_t i = 0; i < client->n_held; i++)
+        rj_frame_unref(client->held[i]);
+    free(client->held);
+    free(client->nsp);
+    free(client->sid);
+    free(client->pid);
+    free(client->user);
+    free(client);
+}
+
+/* It is out of every table now; its memory lasts until the turn ends. */
+static void retire(struct rj_client *client)
+{
+    struct rj_clients *clients = &client->gateway->clients;
+    rj_mirror_leave_all(&client->gateway->mirror, client);
+    HASH_DELETE(by_handle, clients->by_handle, client);
+    if (client->sid)
+        HASH_DELETE(by_sid, clients->by_sid, client);
+    client->state = RJ_CLIENT_ENDED;
+    client->next_ended = clients->ended;
+    clients->ended = client;
+}
+
+void rj_clients_reap(struct rj_clients *clients)
+{
+    while (clients->ended) {
+        struct rj_client *client = clients->ended;
+        clients->ended = client->next_ended;
+        free_client(client);
+    }
+}
+
+void rj_clients_free(struct rj_clients *clients)
+{
+    struct rj_client *client, *next;
+    HASH_ITER (by_handle, clients->by_handle, client, next)
+        retire(client);
+    rj_clients_reap(clients);
+}
+
+/* ------------------------------------------------------------------------------------------ what leaves */
+
+void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
+{
+    client->gateway->stats.acks_out++;
+    if (client->state == RJ_CLIENT_LIVE) {
+        client->ops->send(client->conn, client, frame);
+        rj_frame_unref(frame);
+        return;
+    }
+    if (client->state == RJ_CLIENT_ENDED) {
+        rj_frame_unref(frame);
+        return;
+    }
+    if (client->n_held == client->cap_held) {
+        client->cap_held = client->cap_held ? client->cap_held * 2 : 4;
+        client->held = rj_realloc(client->held, client->cap_held, sizeof *client->held);
+    }
+    client->held[client->n_held++] = frame;
+}
+
+static void release_held(struct rj_client *client)
+{
+    for (size_t i = 0; i < client->n_held; i++) {
+        client->ops->send(client->conn, client, client->held[i]);
+        rj_frame_unref(client->held[i]);
+    }
+    free(client->held);
+    client->held = NULL;
+    client->n_held = client->cap_held = 0;
+}
+
+void rj_client_fail(struct rj_client *client, uint64_t ack_id, const char *code, const char *message)
+{
+    struct rj_buf args = {0};
+    rj_translate_error(code, message, &args);
+    rj_client_send_ack(
+        client, client->ops->encode_ack(rj_span_str(client->nsp), ack_id, rj_buf_span(&args), NULL, 0));
+    rj_buf_free(&args);
+}
+
+static void fall_behind(struct rj_client *client)
+{
+    client->state = RJ_CLIENT_BEHIND;
+    client->is_drained = false;
+    client->behind_since_ms = rj_clock_mono_ms();
+    client->gateway->stats.fell_behind++;
+}
+
+void rj_client_send_logged(struct rj_client *client, struct rj_frame *frame, uint64_t pos)
+{
+    if (client->ops->queued_bytes(client->conn) > client->gateway->conf->queue_bytes) {
+        fall_behind(client);
+        return;
+    }
+    client->ops->send(client->conn, client, frame);
+    client->last_pos = pos;
+    client->gateway->stats.deliveries++;
+}
+
+/* ------------------------------------------------------------------------------------------ replay */
+
+/* Asks for what it missed, unless a replay that it can no longer use is still coming: positions of the two
+ * would mix, and what the first one skipped would be lost. */
+static void catch_up(struct rj_client *client)
+{
+    if (client->expects_caught_up || !rj_link_is_up(client->gateway->link))
+        return;
+    client->state = RJ_CLIENT_REPLAYING;
+    client->expects_caught_up = true;
+    rj_command_catch_up(client);
+}
+
+void rj_client_drained(struct rj_client *client)
+{
+    if (client->state != RJ_CLIENT_BEHIND)
+        return;
+    client->is_drained = true;
+    catch_up(client);
+}
+
+void rj_client_on_caught_up(struct rj_client *client, const Rejoin__CaughtUp *caught_up)
+{
+    client->expects_caught_up = false;
+    if (caught_up->gap) {
+        rj_client_kick(client, RJ_END_TRANSPORT, "missed messages are no longer kept");
+        return;
+    }
+    if (client->state == RJ_CLIENT_BEHIND && client->is_drained) {
+        catch_up(client);
+        return;
+    }
+    if (client->state != RJ_CLIENT_REPLAYING)
+        return;
+    if (caught_up->upto > client->last_pos)
+        client->last_pos = caught_up->upto;
+    client->state = RJ_CLIENT_LIVE;
+    release_held(client);
+}
+
+bool rj_client_on_fresh_stream(struct rj_client *client)
+{
+    bool is_waiting =
+        client->state == RJ_CLIENT_REPLAYING || (client->state == RJ_CLIENT_BEHIND && client->is_drained);
+    client->expects_caught_up = is_waiting;
+    if (is_waiting)
+        client->state = RJ_CLIENT_REPLAYING;
+    return is_waiting;
+}
+
+/* ------------------------------------------------------------------------------------------ connecting */
+
+void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *connected)
+{
+    struct rj_gateway *gateway = client->gateway;
+    client->sid = copy(rj_span_str(connected->sid));
+    client->pid = copy(rj_span_str(connected->pid));
+    client->user = copy(rj_span_str(connected->user));
+    client->incarnation = connected->incarnation;
+    client->last_pos = client->marked_pos = client->proved_pos = client->told_pos = connected->from_pos;
+    HASH_ADD_KEYPTR(by_sid, gateway->clients.by_sid, client->sid, strlen(client->sid), client);
+    for (size_t i = 0; i < connected->n_rooms; i++)
+        rj_mirror_join(&gateway->mirror, client, connected->rooms[i]->room, connected->rooms[i]->since_pos);
+    client->state = connected->recovered ? RJ_CLIENT_REPLAYING : RJ_CLIENT_LIVE;
+    client->expects_caught_up = connected->recovered;
+    gateway->stats.clients_recovered += connected->recovered ? 1 : 0;
+    client->ops->accept(client->conn, client, rj_span_str(client->sid), rj_span_str(client->pid));
+}
+
+void rj_client_on_refused(struct rj_client *client, const Rejoin__Error *error)
+{
+    client->gateway->stats.clients_refused++;
+    client->ops->refuse(client->conn, client, rj_span_str(error->message),
+                        rj_span_of(error->data.data, error->data.len));
+    retire(client);
+}
+
+struct rj_client *rj_client_open(struct rj_gateway *gateway, const struct rj_frontend_ops *ops, void *conn,
+                                 const struct rj_client_request *request)
+{
+    struct rj_client *client = rj_calloc(1, sizeof *client);
+    client->handle = ++gateway->clients.last_handle;
+    client->gateway = gateway;
+    client->ops = ops;
+    client->conn = conn;
+    client->nsp = copy(request->nsp);
+    HASH_ADD(by_handle, gateway->clients.by_handle, handle, sizeof client->handle, client);
+    gateway->stats.clients_opened++;
+    if (gateway->pending.n < gateway->conf->max_pending)
+        rj_command_connect(client, request);
+    else
+        client->behind_since_ms = 1; /* overload: the next tick drops it, and the stock client tries again */
+    return client;
+}
+
+/* ------------------------------------------------------------------------------------------ events */
+
+void rj_client_event(struct rj_client *client, const struct rj_client_event *event)
+{
+    if (client->state != RJ_CLIENT_CONNECTING && client->state != RJ_CLIENT_ENDED)
+        rj_command_event(client, event);
+}
+
+/* Rejoin does not ask clients for acks yet, so every id is unknown. */
+void rj_client_ack(struct rj_client *client, uint64_t ack_id, struct rj_span args,
+                   const struct rj_span *attachments, size_t n_attachments)
+{
+    (void)client;
+    (void)ack_id;
+    (void)args;
+    (void)attachments;
+    (void)n_attachments;
+}
+
+void rj_client_mark(struct rj_client *client)
+{
+    client->marked_pos = client->last_pos;
+}
+
+void rj_client_proved(struct rj_client *client)
+{
+    if (client->marked_pos > client->proved_pos)
+        client->proved_pos = client->marked_pos;
+}
+
+/* ------------------------------------------------------------------------------------------ the end */
+
+void rj_client_gone(struct rj_client *client, const char *reason, bool left)
+{
+    if (client->state == RJ_CLIENT_ENDED)
+        return;
+    /* While the link is down there is nobody to tell: the next stream does not attach it. */
+    if (rj_link_is_up(client->gateway->link))
+        rj_command_disconnect(client, reason, left);
+    retire(client);
+}
+
+void rj_client_kick(struct rj_client *client, enum rj_client_end how, const char *reason)
+{
+    if (client->state == RJ_CLIENT_ENDED)
+        return;
+    client->ops->end(client->conn, client, how, reason);
+    retire(client);
+}
+
+void rj_clients_tick(struct rj_gateway *gateway, uint64_t now_ms)
+{
+    struct rj_client *client, *next;
+    HASH_ITER (by_handle, gateway->clients.by_handle, client, next) {
+        bool is_behind = client->state == RJ_CLIENT_BEHIND && !client->is_drained &&
+                         now_ms - client->behind_since_ms >= gateway->conf->stuck_timeout_ms;
+        bool is_unwanted = client->state == RJ_CLIENT_CONNECTING && client->behind_since_ms;
+        if (!is_behind && !is_unwanted)
+            continue;
+        gateway->stats.clients_stuck += is_behind;
+        if (is_behind)
+            rj_command_disconnect(client, "transport error", false);
+        rj_client_kick(client, RJ_END_TRANSPORT, is_behind ? "slow reader" : "overload");
+    }
+}

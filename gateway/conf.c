@@ -1,0 +1,98 @@
+#include "gateway/conf.h"
+
+#include <stddef.h>
+
+#define FIELD(name) offsetof(struct rj_gateway_conf, name)
+#define DAY_MS      86400000ULL
+
+/* clang-format off */
+static const struct rj_setting table[] = {
+    {.name = "listen", .type = RJ_SETTING_TEXT, .field = FIELD(listen), .fallback = "127.0.0.1:3000",
+     .help = "HOST:PORT for clients; port 0 takes a free one"},
+    {.name = "broker", .type = RJ_SETTING_TEXT, .field = FIELD(broker), .required = true,
+     .help = "the broker's ZeroMQ endpoint for gateways, such as ipc:///run/rejoin/gateways"},
+    {.name = "log-level", .type = RJ_SETTING_CHOICE, .field = FIELD(log_level), .fallback = "info",
+     .choices = "debug|info|warn|error", .help = "least severity that is logged"},
+    {.name = "log-format", .type = RJ_SETTING_CHOICE, .field = FIELD(log_format), .fallback = "text",
+     .choices = "text|json", .help = "key=value, or one JSON object a line"},
+
+    {.group = "Socket.IO", .name = "path", .type = RJ_SETTING_TEXT, .field = FIELD(path),
+     .fallback = "/socket.io/", .help = "URL path of the protocol and of the client bundle"},
+    {.name = "ping-interval", .type = RJ_SETTING_U64, .field = FIELD(ping_interval_ms), .fallback = "25000",
+     .least = 10, .most = DAY_MS, .unit = "ms", .help = "between two pings to a client"},
+    {.name = "ping-timeout", .type = RJ_SETTING_U64, .field = FIELD(ping_timeout_ms), .fallback = "20000",
+     .least = 10, .most = DAY_MS, .unit = "ms", .help = "a client that has not answered a ping so long is gone"},
+    {.name = "upgrade-timeout", .type = RJ_SETTING_U64, .field = FIELD(upgrade_timeout_ms),
+     .fallback = "10000", .least = 10, .most = DAY_MS, .unit = "ms",
+     .help = "time to complete the upgrade to WebSocket"},
+    {.name = "connect-timeout", .type = RJ_SETTING_U64, .field = FIELD(connect_timeout_ms),
+     .fallback = "45000", .least = 10, .most = DAY_MS, .unit = "ms",
+     .help = "time for a connection to join a namespace"},
+    {.name = "recovery", .type = RJ_SETTING_BOOL, .field = FIELD(recovery), .fallback = "on",
+     .help = "clients may rejoin their session and get what they missed"},
+    {.name = "cors-origins", .type = RJ_SETTING_LIST, .field = FIELD(cors_origins), .fallback = "",
+     .help = "origins that may use it from other sites' pages; * = any; empty = none"},
+    {.name = "client-dir", .type = RJ_SETTING_TEXT, .field = FIELD(client_dir),
+     .help = "folder of socket.io-client's dist files, served under the path"},
+    {.name = "page-dir", .type = RJ_SETTING_TEXT, .field = FIELD(page_dir),
+     .help = "folder of static pages, served at /"},
+
+    {.group = "Limits", .name = "max-payload", .type = RJ_SETTING_U64, .field = FIELD(max_payload_bytes),
+     .fallback = "1000000", .least = 1024, .most = 1 << 29, .unit = "bytes",
+     .help = "largest message, or body of a polling POST"},
+    {.name = "max-attachments", .type = RJ_SETTING_U64, .field = FIELD(max_attachments), .fallback = "10",
+     .most = 10, .help = "binary attachments of one packet"},
+    {.name = "max-connections", .type = RJ_SETTING_U64, .field = FIELD(max_connections), .fallback = "0",
+     .most = 10000000, .help = "open connections; 0 = as the descriptor limit allows"},
+    {.name = "max-clients-per-connection", .type = RJ_SETTING_U64, .field = FIELD(max_clients_per_connection),
+     .fallback = "100", .least = 1, .most = 10000, .help = "namespaces on one connection"},
+    {.name = "queue-bytes", .type = RJ_SETTING_U64, .field = FIELD(queue_bytes), .fallback = "1048576",
+     .least = 1024, .most = 1 << 30, .unit = "bytes",
+     .help = "what may wait for a connection; past it, its clients resume from the log"},
+    {.name = "stuck-timeout", .type = RJ_SETTING_U64, .field = FIELD(stuck_timeout_ms), .fallback = "60000",
+     .least = 10, .most = DAY_MS, .unit = "ms", .help = "a client behind for so long is closed"},
+    {.name = "send-buffer", .type = RJ_SETTING_U64, .field = FIELD(send_buffer_bytes), .fallback = "262144",
+     .least = 4096, .most = 1 << 28, .unit = "bytes", .help = "the kernel's buffer for a connection (SO_SNDBUF)"},
+
+    {.group = "Broker link", .name = "command-timeout", .type = RJ_SETTING_U64,
+     .field = FIELD(command_timeout_ms), .fallback = "10000", .least = 10, .most = DAY_MS, .unit = "ms",
+     .help = "a client's command unanswered for so long fails"},
+    {.name = "max-pending", .type = RJ_SETTING_U64, .field = FIELD(max_pending), .fallback = "100000",
+     .least = 1, .most = 10000000, .help = "commands that may wait for the broker"},
+    {.name = "max-pending-client", .type = RJ_SETTING_U64, .field = FIELD(max_pending_client),
+     .fallback = "1000", .least = 1, .most = 1000000, .help = "of them, one client's"},
+    {0},
+};
+/* clang-format on */
+
+/* Rules that one setting's bounds do not tell. */
+static enum rj_settings_outcome check(const struct rj_gateway_conf *conf)
+{
+    size_t len = strlen(conf->path);
+    if (len >= 2 && conf->path[0] == '/' && conf->path[len - 1] == '/')
+        return RJ_SETTINGS_RUN;
+    fprintf(stderr, "rejoin-gateway: path: \"%s\" must begin and end with /\n", conf->path);
+    return RJ_SETTINGS_WRONG;
+}
+
+enum rj_settings_outcome rj_gateway_conf_load(int argc, char **argv, char **environ_,
+                                              struct rj_gateway_conf *conf)
+{
+    const struct rj_settings_program program = {
+        .name = "rejoin-gateway",
+        .summary = "holds Socket.IO clients' connections and links them to a rejoin-broker",
+        .version = REJOIN_VERSION,
+        .table = table,
+    };
+    enum rj_settings_outcome outcome = rj_settings_load(&program, argc, argv, environ_, conf);
+    if (outcome == RJ_SETTINGS_RUN)
+        outcome = check(conf);
+    if (outcome != RJ_SETTINGS_RUN)
+        rj_gateway_conf_free(conf);
+    return outcome;
+}
+
+void rj_gateway_conf_free(struct rj_gateway_conf *conf)
+{
+    rj_settings_free(table, conf);
+}

@@ -1,0 +1,249 @@
+#include "gateway/frontends/eio.h"
+
+#include <stdlib.h>
+
+#include "gateway/frontends/eio_internal.h"
+#include "gateway/frontends/packet_frame.h"
+#include "proto/base/clock.h"
+#include "proto/base/mem.h"
+
+enum { CLOSE_WAIT_MS = 30000, HANDSHAKE_HEADER_BYTES = 4096 };
+
+/* --------------------------------------------------------------------------------------------- requests */
+
+const char *rj_eio_error_text(enum rj_eio_error error)
+{
+    static const char *const texts[] = {
+        [EIO_UNKNOWN_TRANSPORT] = "Transport unknown",
+        [EIO_UNKNOWN_SID] = "Session ID unknown",
+        [EIO_BAD_HANDSHAKE_METHOD] = "Bad handshake method",
+        [EIO_BAD_REQUEST] = "Bad request",
+        [EIO_FORBIDDEN] = "Forbidden",
+        [EIO_UNSUPPORTED_VERSION] = "Unsupported protocol version",
+        [EIO_OK] = "",
+    };
+    return texts[error];
+}
+
+void rj_eio_reply_error(struct rj_eio *eio, struct rj_peer *peer, enum rj_eio_error error)
+{
+    struct rj_buf body = {0};
+    rj_buf_printf(&body, "{\"code\":%u,\"message\":\"%s\"}", (unsigned)error, rj_eio_error_text(error));
+    eio->counters.refused++;
+    rj_peer_reply(peer, &(struct rj_response){
+                            .status = error == EIO_FORBIDDEN ? 403 : 400,
+                            .type = "application/json",
+                            .body = rj_buf_span(&body),
+                        });
+    rj_buf_free(&body);
+}
+
+static struct rj_eio_session *find(struct rj_eio *eio, struct rj_span sid)
+{
+    struct rj_eio_session *session = NULL;
+    if (sid.len == RJ_ID_LEN)
+        HASH_FIND(hh, eio->sessions, sid.data, RJ_ID_LEN, session);
+    return session;
+}
+
+static enum rj_eio_error check_handshake(const struct rj_request *request, bool is_websocket,
+                                         bool wants_websocket)
+{
+    struct rj_span version;
+    if (request->method != RJ_HTTP_GET)
+        return EIO_BAD_HANDSHAKE_METHOD;
+    if (is_websocket != wants_websocket)
+        return EIO_BAD_REQUEST;
+    if (!rj_request_arg(request, "EIO", &version) || !rj_span_is(version, "4"))
+        return EIO_UNSUPPORTED_VERSION;
+    return EIO_OK;
+}
+
+/* A request for a live session must use its transport; only an upgrade may name another. */
+static enum rj_eio_error check_session(const struct rj_eio_session *session, const struct rj_request *request,
+                                       bool is_websocket, bool wants_websocket)
+{
+    struct rj_span version;
+    if (is_websocket) {
+        if (!wants_websocket)
+            return EIO_BAD_REQUEST;
+        if (rj_request_arg(request, "EIO", &version) && !rj_span_is(version, "4"))
+            return EIO_UNSUPPORTED_VERSION;
+        return EIO_OK;
+    }
+    return wants_websocket || session->state == EIO_WEBSOCKET ? EIO_BAD_REQUEST : EIO_OK;
+}
+
+enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *request, bool is_websocket,
+                               struct rj_eio_session **session)
+{
+    struct rj_span transport = {0}, sid;
+    *session = NULL;
+    rj_request_arg(request, "transport", &transport);
+    bool wants_websocket = rj_span_is(transport, "websocket");
+    if (!wants_websocket && !rj_span_is(transport, "polling"))
+        return EIO_UNKNOWN_TRANSPORT;
+    if (!rj_origin_is_valid(request->origin))
+        return EIO_BAD_REQUEST;
+    if (!rj_request_arg(request, "sid", &sid))
+        return check_handshake(request, is_websocket, wants_websocket);
+    *session = find(eio, sid);
+    return *session ? check_session(*session, request, is_websocket, wants_websocket) : EIO_UNKNOWN_SID;
+}
+
+struct rj_eio_handshake *rj_eio_handshake_new(struct rj_peer *peer, const struct rj_request *request,
+                                              const char *transport)
+{
+    char address[RJ_ADDRESS_MAX];
+    rj_peer_address(peer, address);
+    size_t address_len = strlen(address), bytes = address_len + request->url.len, n = 0;
+    while (n < request->n_headers) {
+        size_t pair = request->headers[2 * n].len + request->headers[2 * n + 1].len;
+        if (bytes + pair > HANDSHAKE_HEADER_BYTES + address_len + request->url.len)
+            break;
+        bytes += pair;
+        n++;
+    }
+    /* One block: the struct, the spans, the bytes. */
+    struct rj_eio_handshake *handshake =
+        rj_alloc(sizeof *handshake + 2 * n * sizeof(struct rj_span) + bytes);
+    struct rj_span *headers = (struct rj_span *)(handshake + 1);
+    uint8_t *at = (uint8_t *)(headers + 2 * n);
+    *handshake = (struct rj_eio_handshake){
+        .transport = transport, .issued_ms = rj_clock_wall_ms(), .headers = headers, .n_headers = n};
+    handshake->address = rj_span_of(memcpy(at, address, address_len), address_len);
+    at += address_len;
+    handshake->url = rj_span_of(memcpy(at, request->url.data, request->url.len), request->url.len);
+    at += request->url.len;
+    for (size_t i = 0; i < 2 * n; i++) {
+        headers[i] = rj_span_of(memcpy(at, request->headers[i].data, request->headers[i].len),
+                                request->headers[i].len);
+        at += request->headers[i].len;
+    }
+    return handshake;
+}
+
+/* --------------------------------------------------------------------------------------------- the turn */
+
+void rj_eio_mark_dirty(struct rj_eio_session *session)
+{
+    struct rj_eio *eio = session->eio;
+    if (session->is_dirty)
+        return;
+    session->is_dirty = true;
+    if (eio->n_dirty == eio->cap_dirty) {
+        eio->cap_dirty = eio->cap_dirty ? eio->cap_dirty * 2 : 64;
+        eio->dirty = rj_realloc(eio->dirty, eio->cap_dirty, sizeof(struct rj_eio_session *));
+    }
+    eio->dirty[eio->n_dirty++] = session;
+}
+
+void rj_eio_flush(struct rj_eio *eio)
+{
+    for (size_t i = 0; i < eio->n_dirty; i++) { /* grows when `drained` leads to more */
+        struct rj_eio_session *session = eio->dirty[i];
+        session->is_dirty = false;
+        rj_eio_session_flush(session);
+    }
+    eio->n_dirty = 0;
+    for (struct rj_eio_session *session; (session = eio->dead);) {
+        eio->dead = session->next_dead;
+        rj_eio_session_free(session);
+    }
+}
+
+#define SESSION_OF(entry, member)                                                                            \
+    ((struct rj_eio_session *)((char *)(entry)-offsetof(struct rj_eio_session, member)))
+
+void rj_eio_tick(struct rj_eio *eio, uint64_t now_ms)
+{
+    struct rj_timeq_entry *entry;
+    while ((entry = rj_timeq_expired(&eio->pongs, now_ms))) {
+        eio->counters.ping_timeouts++;
+        rj_eio_session_end(SESSION_OF(entry, beat), "ping timeout", "1");
+    }
+    while ((entry = rj_timeq_expired(&eio->pings, now_ms))) {
+        struct rj_eio_session *session = SESSION_OF(entry, beat);
+        rj_eio_send(session, eio->ping);
+        session->waits_for_pong = true;
+        if (session->state == EIO_WEBSOCKET)
+            rj_eio_session_mark(session);
+        rj_timeq_set(&eio->pongs, &session->beat, now_ms);
+    }
+    while ((entry = rj_timeq_expired(&eio->upgrades, now_ms)))
+        rj_eio_ws_drop_candidate(SESSION_OF(entry, upgrade));
+    while ((entry = rj_timeq_expired(&eio->closes, now_ms)))
+        rj_eio_session_end(SESSION_OF(entry, beat), "forced close", "1");
+}
+
+uint64_t rj_eio_deadline(const struct rj_eio *eio)
+{
+    const struct rj_timeq *queues[] = {&eio->pings, &eio->pongs, &eio->upgrades, &eio->closes};
+    uint64_t first = UINT64_MAX;
+    for (size_t i = 0; i < sizeof queues / sizeof *queues; i++) {
+        uint64_t one = rj_timeq_first(queues[i]);
+        first = one < first ? one : first;
+    }
+    return first;
+}
+
+/* ------------------------------------------------------------------------------------------- the service */
+
+struct rj_eio *rj_eio_new(const struct rj_eio_options *options)
+{
+    struct rj_eio *eio = rj_calloc(1, sizeof *eio);
+    eio->options = *options;
+    eio->ping = rj_packet_frame_text(rj_span_str("2"));
+    eio->probe = rj_packet_frame_text(rj_span_str("3probe"));
+    rj_timeq_init(&eio->pings, options->ping_interval_ms);
+    rj_timeq_init(&eio->pongs, options->ping_timeout_ms);
+    rj_timeq_init(&eio->upgrades, options->upgrade_timeout_ms);
+    rj_timeq_init(&eio->closes, CLOSE_WAIT_MS);
+    return eio;
+}
+
+void rj_eio_refuse(struct rj_eio *eio)
+{
+    eio->refuses = true;
+}
+
+size_t rj_eio_close_some(struct rj_eio *eio, size_t most, const char *reason)
+{
+    struct rj_eio_session *session, *next;
+    size_t left = 0;
+    HASH_ITER(hh, eio->sessions, session, next)
+    {
+        if (!rj_eio_session_listens(session))
+            continue;
+        if (most > 0) {
+            most--;
+            rj_eio_close(session, reason);
+        } else {
+            left++;
+        }
+    }
+    return left;
+}
+
+const struct rj_eio_counters *rj_eio_counters(const struct rj_eio *eio)
+{
+    return &eio->counters;
+}
+
+void rj_eio_free(struct rj_eio **taken, const char *reason)
+{
+    struct rj_eio *eio = *taken;
+    struct rj_eio_session *session, *next;
+    if (!eio)
+        return;
+    *taken = NULL;
+    HASH_ITER(hh, eio->sessions, session, next)
+    rj_eio_session_end(session, reason, "1");
+    rj_eio_flush(eio);
+    rj_frame_unref(eio->ping);
+    rj_frame_unref(eio->probe);
+    rj_buf_free(&eio->scratch);
+    rj_buf_free(&eio->decoded);
+    free(eio->dirty);
+    free(eio);
+}

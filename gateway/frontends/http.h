@@ -1,0 +1,71 @@
+/* HTTP as data: a request that was read, and the bytes of a response. Pure; request.c reads, peer.c writes.
+ */
+#ifndef RJ_HTTP_H
+#define RJ_HTTP_H
+
+#include "proto/base/buf.h"
+
+enum rj_http_method { RJ_HTTP_GET, RJ_HTTP_HEAD, RJ_HTTP_POST, RJ_HTTP_OPTIONS, RJ_HTTP_OTHER };
+
+enum { RJ_HTTP_MAX_ARGS = 32, RJ_HTTP_MAX_HEADERS = 16 };
+
+/* What a handler may look at. Everything is borrowed until the handler returns. An absent header is an empty
+ * span. */
+struct rj_request {
+    enum rj_http_method method;
+    bool is_upgrade; /* asks for a WebSocket */
+    struct rj_span path;
+    struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; further ones are ignored */
+    size_t n_args;
+    struct rj_span url; /* path and arguments, for a person */
+
+    struct rj_span origin;
+    struct rj_span content_type;
+    struct rj_span if_none_match;
+    struct rj_span wanted_headers; /* Access-Control-Request-Headers */
+    struct rj_span subprotocols;   /* Sec-WebSocket-Protocol */
+    bool has_length;               /* Content-Length was given, and is a number */
+    uint64_t length;
+    bool is_chunked;     /* any Transfer-Encoding */
+    bool is_bad_length;  /* Content-Length was given, but is no number */
+
+    struct rj_span headers[2 * RJ_HTTP_MAX_HEADERS]; /* name, value …: those worth telling a backend */
+    size_t n_headers;                                /* pairs */
+};
+
+/* The value of the argument `name`; false when it is missing. */
+bool rj_request_arg(const struct rj_request *request, const char *name, struct rj_span *value);
+
+/* Which origins may read what we answer (CORS), and open WebSockets. Borrows the list. */
+struct rj_cors {
+    char *const *origins; /* NULL-terminated; NULL or empty: off; "*": any */
+};
+
+/* The Access-Control-Allow-Origin for this origin: "*", the origin itself, or empty. */
+struct rj_span rj_cors_allowed(const struct rj_cors *cors, struct rj_span origin);
+
+static inline bool rj_cors_is_on(const struct rj_cors *cors)
+{
+    return cors->origins && cors->origins[0];
+}
+
+/* Whether an Origin header holds only what may stand in a header. */
+bool rj_origin_is_valid(struct rj_span origin);
+
+struct rj_response {
+    unsigned status;
+    const char *type;  /* Content-Type; NULL: none */
+    const char *cache; /* Cache-Control; NULL: none */
+    struct rj_span etag;
+    struct rj_span body;
+    struct rj_span allow_origin;  /* empty: no CORS headers */
+    struct rj_span allow_headers; /* of a preflight */
+    bool is_preflight;
+    bool wants_close; /* close the connection behind it */
+    bool is_head;     /* the headers alone, with the length that the body would have */
+};
+
+/* Appends the whole response. */
+void rj_response_put(struct rj_buf *out, const struct rj_response *response);
+
+#endif
