@@ -1,0 +1,6 @@
+rj_unit_tests(test_engineio unit rj_gateway)
+rj_unit_tests(test_socketio unit rj_gateway)
+rj_unit_tests(test_outbox unit rj_gateway)
+rj_unit_tests(test_translate unit rj_gateway)
+rj_unit_tests(test_mirror unit rj_gateway)
+rj_unit_tests(test_pending unit rj_gateway)
