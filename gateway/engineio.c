@@ -87,8 +87,8 @@ enum rj_status rj_eio_payload_next(struct rj_eio_payload *payload, struct rj_buf
     rj_buf_clear(scratch);
     enum rj_status status = decode_base64(rj_span_from(one, 1), scratch);
     if (status == RJ_OK)
-        *out = (struct rj_eio_packet){
-            .type = RJ_EIO_MESSAGE, .is_binary = true, .data = rj_buf_span(scratch)};
+        *out =
+            (struct rj_eio_packet){.type = RJ_EIO_MESSAGE, .is_binary = true, .data = rj_buf_span(scratch)};
     return status;
 }
 

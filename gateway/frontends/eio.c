@@ -105,8 +105,7 @@ struct rj_eio_handshake *rj_eio_handshake_new(struct rj_peer *peer, const struct
         n++;
     }
     /* One block: the struct, the spans, the bytes. */
-    struct rj_eio_handshake *handshake =
-        rj_alloc(sizeof *handshake + 2 * n * sizeof(struct rj_span) + bytes);
+    struct rj_eio_handshake *handshake = rj_alloc(sizeof *handshake + 2 * n * sizeof(struct rj_span) + bytes);
     struct rj_span *headers = (struct rj_span *)(handshake + 1);
     uint8_t *at = (uint8_t *)(headers + 2 * n);
     *handshake = (struct rj_eio_handshake){
@@ -211,8 +210,7 @@ size_t rj_eio_close_some(struct rj_eio *eio, size_t most, const char *reason)
 {
     struct rj_eio_session *session, *next;
     size_t left = 0;
-    HASH_ITER(hh, eio->sessions, session, next)
-    {
+    HASH_ITER (hh, eio->sessions, session, next) {
         if (!rj_eio_session_listens(session))
             continue;
         if (most > 0) {
@@ -237,8 +235,8 @@ void rj_eio_free(struct rj_eio **taken, const char *reason)
     if (!eio)
         return;
     *taken = NULL;
-    HASH_ITER(hh, eio->sessions, session, next)
-    rj_eio_session_end(session, reason, "1");
+    HASH_ITER (hh, eio->sessions, session, next)
+        rj_eio_session_end(session, reason, "1");
     rj_eio_flush(eio);
     rj_frame_unref(eio->ping);
     rj_frame_unref(eio->probe);

@@ -1,8 +1,9 @@
-/* Engine.IO v4 as a service of the server: sessions over long-polling, WebSocket, and the upgrade between them.
+/* Engine.IO v4 as a service of the server: sessions over long-polling, WebSocket, and the upgrade between
+ * them.
  *
- * It knows nothing of what the messages mean: a user (Socket.IO; an echo in tests) gets each session's life through
- * a few callbacks. A session is freed at the end of the turn in which it closed, so pointers to it stay valid
- * until the callback `closed` has returned and the turn has ended.
+ * It knows nothing of what the messages mean: a user (Socket.IO; an echo in tests) gets each session's life
+ * through a few callbacks. A session is freed at the end of the turn in which it closed, so pointers to it
+ * stay valid until the callback `closed` has returned and the turn has ended.
  */
 #ifndef RJ_EIO_H
 #define RJ_EIO_H
@@ -23,15 +24,16 @@ struct rj_eio_handshake {
     size_t n_headers;              /* pairs */
 };
 
-/* What the user of the sessions wants to know. `context` is rj_eio_options.context, `conn` what `open` returned. */
+/* What the user of the sessions wants to know. `context` is rj_eio_options.context, `conn` what `open`
+ * returned. */
 struct rj_eio_callbacks {
     /* A session is open; messages can be sent at once. */
     void *(*open)(void *context, struct rj_eio_session *session, const struct rj_eio_handshake *handshake);
     void (*message)(void *conn, bool is_binary, struct rj_span data);
     /* All that was sent has been handed to the kernel (or to a poll's answer). */
     void (*drained)(void *conn);
-    /* `mark`: something that will be answered is queued behind everything sent so far; `proved`: it was answered,
-     * so that all before the last mark has arrived. */
+    /* `mark`: something that will be answered is queued behind everything sent so far; `proved`: it was
+     * answered, so that all before the last mark has arrived. */
     void (*mark)(void *conn);
     void (*proved)(void *conn);
     /* The session is over, whoever ended it. `reason`: Socket.IO's own words, static memory. */
@@ -72,12 +74,12 @@ void rj_eio_refuse(struct rj_eio *eio);
 size_t rj_eio_close_some(struct rj_eio *eio, size_t most, const char *reason);
 
 struct rj_eio_counters {
-    uint64_t sessions; /* now */
+    uint64_t sessions;   /* now */
     uint64_t websockets; /* of these */
     uint64_t opened;
     uint64_t upgraded;
-    uint64_t refused;    /* requests answered with an error */
-    uint64_t faults;     /* sessions closed for breaking the protocol */
+    uint64_t refused; /* requests answered with an error */
+    uint64_t faults;  /* sessions closed for breaking the protocol */
     uint64_t ping_timeouts;
     uint64_t bytes_out;
     uint64_t frames_out;
@@ -85,7 +87,8 @@ struct rj_eio_counters {
 };
 const struct rj_eio_counters *rj_eio_counters(const struct rj_eio *eio);
 
-/* Closes all sessions (their users are told `reason`) and frees everything. The server must still be there. */
+/* Closes all sessions (their users are told `reason`) and frees everything. The server must still be there.
+ */
 void rj_eio_free(struct rj_eio **eio, const char *reason);
 
 /* ---- sessions */
@@ -93,13 +96,13 @@ void rj_eio_free(struct rj_eio **eio, const char *reason);
 /* Queues a frame (packet_frame.h) behind the others; takes its own reference. No effect once closed. */
 void rj_eio_send(struct rj_eio_session *session, struct rj_frame *frame);
 
-/* Ends the session when the turn ends, behind what can be written until then. `closed` is called then, not from
- * here; messages that still come are ignored. */
+/* Ends the session when the turn ends, behind what can be written until then. `closed` is called then, not
+ * from here; messages that still come are ignored. */
 void rj_eio_close(struct rj_eio_session *session, const char *reason);
 
 size_t rj_eio_queued_bytes(const struct rj_eio_session *session);
 
-/* Nothing is queued and the transport can write now. */
+/* What is sent now leaves when the turn ends. */
 bool rj_eio_is_writable(const struct rj_eio_session *session);
 
 const char *rj_eio_transport(const struct rj_eio_session *session);

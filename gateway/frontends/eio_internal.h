@@ -37,12 +37,12 @@ struct rj_eio_session {
     char sid[RJ_ID_LEN + 1]; /* secret */
     UT_hash_handle hh;
     enum rj_eio_state state;
-    bool is_dirty;       /* in eio->dirty */
-    bool is_ending;      /* closes when the turn ends, for end_reason */
-    bool has_sent;       /* something was queued since `drained` was last told */
-    bool has_mark;       /* `mark` was told, `proved` not yet */
+    bool is_dirty;  /* in eio->dirty */
+    bool is_ending; /* closes when the turn ends, for end_reason */
+    bool has_sent;  /* something was queued since `drained` was last told */
+    bool has_mark;  /* `mark` was told, `proved` not yet */
     bool waits_for_pong;
-    bool is_probed;      /* UPGRADING: the candidate has asked "2probe" */
+    bool is_probed; /* UPGRADING: the candidate has asked "2probe" */
     const char *end_reason;
 
     struct rj_peer *poll;      /* the held GET */

@@ -136,8 +136,7 @@ static void on_post_body(void *owner, struct rj_peer *peer, struct rj_span body)
 {
     struct rj_eio_session *session = owner;
     session->post = NULL;
-    rj_peer_reply(peer, &(struct rj_response){
-                            .status = 200, .type = "text/html", .body = rj_span_str("ok")});
+    rj_peer_reply(peer, &(struct rj_response){.status = 200, .type = "text/html", .body = rj_span_str("ok")});
     on_payload(session, body);
 }
 

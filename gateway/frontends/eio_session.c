@@ -4,7 +4,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
-enum { CLOSE_NORMAL = 1000 };
+enum { CLOSE_NORMAL = 1000, TURN_BYTES = 64 << 10 };
 
 struct rj_eio_session *rj_eio_session_open(struct rj_eio *eio, struct rj_eio_handshake *handshake,
                                            enum rj_eio_state state)
@@ -97,7 +97,8 @@ void rj_eio_close(struct rj_eio_session *session, const char *reason)
     rj_eio_mark_dirty(session);
 }
 
-/* The server's own close, at the end of the turn. A polling client without a held GET learns it by its next. */
+/* The server's own close, at the end of the turn. A polling client without a held GET learns it by its next.
+ */
 static void finish_close(struct rj_eio_session *session)
 {
     struct rj_eio *eio = session->eio;
@@ -141,7 +142,8 @@ static void on_pong(struct rj_eio_session *session)
         return;
     session->waits_for_pong = false;
     rj_timeq_set(&session->eio->pings, &session->beat, rj_clock_mono_ms());
-    /* Over polling it is the next poll that proves: a pong answers a ping, not what followed in its payload. */
+    /* Over polling it is the next poll that proves: a pong answers a ping, not what followed in its payload.
+     */
     if (session->state == EIO_WEBSOCKET)
         rj_eio_session_proved(session);
 }
@@ -198,7 +200,8 @@ size_t rj_eio_queued_bytes(const struct rj_eio_session *session)
 
 bool rj_eio_is_writable(const struct rj_eio_session *session)
 {
-    if (!rj_eio_session_listens(session) || session->outbox.count)
+    /* What is queued in this turn leaves with it, as long as it is not too much for one write. */
+    if (!rj_eio_session_listens(session) || session->outbox.bytes > TURN_BYTES)
         return false;
     return session->state == EIO_WEBSOCKET ? rj_peer_can_write(session->websocket) : session->poll != NULL;
 }

@@ -17,8 +17,7 @@ void rj_eio_ws_write(struct rj_eio_session *session)
     struct rj_outbox *outbox = &session->outbox;
     while (outbox->count && rj_peer_can_write(session->websocket)) {
         size_t n;
-        struct rj_span bytes =
-            rj_outbox_gather(outbox, rj_packet_frame_ws, WRITE_BYTES, &eio->scratch, &n);
+        struct rj_span bytes = rj_outbox_gather(outbox, rj_packet_frame_ws, WRITE_BYTES, &eio->scratch, &n);
         if (!rj_peer_write(session->websocket, bytes)) {
             rj_eio_session_end(session, "transport error", "1");
             return;
@@ -129,7 +128,8 @@ static void on_candidate_gone(void *owner, struct rj_peer *peer, bool is_fault)
 static const struct rj_peer_events candidate_events = {.on_message = on_candidate_message,
                                                        .on_gone = on_candidate_gone};
 
-/* ------------------------------------------------------------------------- between the request and the 101 */
+/* ------------------------------------------------------------------------- between the request and the 101
+ */
 
 /* An upgrade that was accepted. The session may be gone before the WebSocket is there. */
 struct ticket {
@@ -195,8 +195,8 @@ static const struct rj_peer_events ticket_events = {.on_open = on_ticket_open, .
 static void refuse(struct rj_eio *eio, struct rj_peer *peer, unsigned status, const char *text)
 {
     eio->counters.refused++;
-    rj_peer_reply(peer, &(struct rj_response){
-                            .status = status, .type = "text/html", .body = rj_span_str(text)});
+    rj_peer_reply(peer,
+                  &(struct rj_response){.status = status, .type = "text/html", .body = rj_span_str(text)});
 }
 
 /* CORS does not guard WebSockets: browsers open them to any host, so the Origin is checked here. */

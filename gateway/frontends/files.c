@@ -29,13 +29,19 @@ static const char *type_of(const char *name)
     static const struct {
         const char *suffix, *type;
     } types[] = {
-        {".html", "text/html; charset=utf-8"},      {".js", "application/javascript; charset=utf-8"},
+        {".html", "text/html; charset=utf-8"},
+        {".js", "application/javascript; charset=utf-8"},
         {".mjs", "application/javascript; charset=utf-8"},
-        {".css", "text/css; charset=utf-8"},        {".json", "application/json; charset=utf-8"},
-        {".map", "application/json; charset=utf-8"}, {".svg", "image/svg+xml"},
-        {".png", "image/png"},                      {".jpg", "image/jpeg"},
-        {".ico", "image/x-icon"},                   {".txt", "text/plain; charset=utf-8"},
-        {".woff2", "font/woff2"},                   {".webp", "image/webp"},
+        {".css", "text/css; charset=utf-8"},
+        {".json", "application/json; charset=utf-8"},
+        {".map", "application/json; charset=utf-8"},
+        {".svg", "image/svg+xml"},
+        {".png", "image/png"},
+        {".jpg", "image/jpeg"},
+        {".ico", "image/x-icon"},
+        {".txt", "text/plain; charset=utf-8"},
+        {".woff2", "font/woff2"},
+        {".webp", "image/webp"},
     };
     size_t len = strlen(name);
     for (size_t i = 0; i < sizeof types / sizeof *types; i++) {

@@ -7,9 +7,9 @@
 
 struct rj_files;
 
-/* Serves the regular files of `dir` (not below it) whose names `accepts` takes (NULL: all that do not start with a
- * dot) at `path` + name, and "index.html" at `path` itself. RJ_NOT_FOUND: the folder cannot be read. RJ_TOO_LARGE:
- * more than is sensible to keep in memory. */
+/* Serves the regular files of `dir` (not below it) whose names `accepts` takes (NULL: all that do not start
+ * with a dot) at `path` + name, and "index.html" at `path` itself. RJ_NOT_FOUND: the folder cannot be read.
+ * RJ_TOO_LARGE: more than is sensible to keep in memory. */
 enum rj_status rj_files_open(const char *dir, const char *path, bool (*accepts)(const char *name),
                              struct rj_files **out);
 

@@ -26,8 +26,8 @@ struct rj_request {
     struct rj_span subprotocols;   /* Sec-WebSocket-Protocol */
     bool has_length;               /* Content-Length was given, and is a number */
     uint64_t length;
-    bool is_chunked;     /* any Transfer-Encoding */
-    bool is_bad_length;  /* Content-Length was given, but is no number */
+    bool is_chunked;    /* any Transfer-Encoding */
+    bool is_bad_length; /* Content-Length was given, but is no number */
 
     struct rj_span headers[2 * RJ_HTTP_MAX_HEADERS]; /* name, value …: those worth telling a backend */
     size_t n_headers;                                /* pairs */

@@ -1,5 +1,5 @@
-/* The listener: our own listening socket, because libwebsockets 4.1 spins when descriptors run out and cannot share
- * a port. Several processes may listen on one port (SO_REUSEPORT).
+/* The listener: our own listening socket, because libwebsockets 4.1 spins when descriptors run out and cannot
+ * share a port. Several processes may listen on one port (SO_REUSEPORT).
  */
 #ifndef RJ_LISTENER_H
 #define RJ_LISTENER_H
@@ -15,8 +15,8 @@ struct rj_listener;
 
 struct rj_listener_options {
     uv_loop_t *loop;
-    const char *host; /* an address or a name; NULL or empty: every address */
-    const char *port; /* "0": a free one */
+    const char *host;      /* an address or a name; NULL or empty: every address */
+    const char *port;      /* "0": a free one */
     int send_buffer_bytes; /* SO_SNDBUF of accepted sockets; 0: the system's */
     /* Takes over the socket: non-blocking, close-on-exec, without Nagle's delay. */
     void (*on_accept)(void *context, int fd);

@@ -33,9 +33,9 @@ void rj_outbox_pop(struct rj_outbox *outbox, size_t n);
 /* The encoded bytes of a frame, as one transport wants them. Valid as long as the frame. */
 typedef struct rj_span rj_outbox_bytes(struct rj_frame *frame);
 
-/* The next bytes to write, out of a non-empty outbox: the first frame's own, when it is alone or no other fits
- * beside it; else as many as fit into `limit_bytes`, joined in `scratch` (cleared first). *n is how many frames
- * that is: pop them once the bytes are written. */
+/* The next bytes to write, out of a non-empty outbox: the first frame's own, when it is alone or no other
+ * fits beside it; else as many as fit into `limit_bytes`, joined in `scratch` (cleared first). *n is how many
+ * frames that is: pop them once the bytes are written. */
 struct rj_span rj_outbox_gather(const struct rj_outbox *outbox, rj_outbox_bytes *bytes_of, size_t limit_bytes,
                                 struct rj_buf *scratch, size_t *n);
 

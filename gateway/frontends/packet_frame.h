@@ -1,4 +1,5 @@
-/* A frame of the Engine.IO front ends: one text packet and the binary packets that belong to it, encoded once.
+/* A frame of the Engine.IO front ends: one text packet and the binary packets that belong to it, encoded
+ * once.
  *
  * It holds the WebSocket bytes (RFC 6455, unmasked, one frame a packet), ready to be written as they are; the
  * polling bytes are made from them when the first polling client needs them. Shared by reference (frame.h).
@@ -12,8 +13,8 @@
 /* Starts a frame: append the text packet to `out` (zero-initialised) … */
 void rj_packet_frame_begin(struct rj_buf *out);
 
-/* … and finish it, with the binary packets behind. Takes the buffer's memory and leaves it empty. The caller owns
- * the reference. */
+/* … and finish it, with the binary packets behind. Takes the buffer's memory and leaves it empty. The caller
+ * owns the reference. */
 struct rj_frame *rj_packet_frame_end(struct rj_buf *out, const struct rj_span *attachments,
                                      size_t n_attachments);
 

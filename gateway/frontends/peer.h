@@ -1,5 +1,5 @@
-/* A peer: one TCP connection to this gateway, on libwebsockets. First it speaks HTTP, one exchange (request and
- * response) after the other; an upgrade may make it a WebSocket for the rest of its life.
+/* A peer: one TCP connection to this gateway, on libwebsockets. First it speaks HTTP, one exchange (request
+ * and response) after the other; an upgrade may make it a WebSocket for the rest of its life.
  *
  * Created and freed by the server (server.h). Whoever has business with it attaches: gets its events until it
  * detaches, the exchange is answered, or the connection is gone. A peer is never freed while something is
@@ -41,8 +41,8 @@ void rj_peer_address(struct rj_peer *peer, char out[static RJ_ADDRESS_MAX]);
 /* The Access-Control-Allow-Origin that the reply to this request carries. Copied; empty for none. */
 void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin);
 
-/* Answers the exchange and detaches. `allow_origin`, `is_head` and `wants_close` are filled in by the peer where
- * they follow from the request. */
+/* Answers the exchange and detaches. `allow_origin`, `is_head` and `wants_close` are filled in by the peer
+ * where they follow from the request. */
 void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response);
 
 /* ---- WebSocket */
@@ -53,8 +53,8 @@ bool rj_peer_can_write(const struct rj_peer *peer);
 /* Bytes of the last write that the kernel has not taken yet, at most. */
 size_t rj_peer_unsent_bytes(const struct rj_peer *peer);
 
-/* Writes whole frames (RFC 6455, unmasked) as they are. Only when rj_peer_can_write; what the kernel does not take
- * is kept, and on_writable comes when it has gone. False: the connection is broken, close it. */
+/* Writes whole frames (RFC 6455, unmasked) as they are. Only when rj_peer_can_write; what the kernel does not
+ * take is kept, and on_writable comes when it has gone. False: the connection is broken, close it. */
 bool rj_peer_write(struct rj_peer *peer, struct rj_span frames);
 
 /* Detaches and closes with this code when the turn ends. */

@@ -1,10 +1,10 @@
 /* The HTTP side of a peer. The rules of libwebsockets 4.1 that shape it:
  *
- * - The reply is one write, headers and body. A reply that is ready while a handler runs is written right behind
- *   it; any other waits for HTTP_WRITEABLE.
+ * - The reply is one write, headers and body. A reply that is ready while a handler runs is written right
+ * behind it; any other waits for HTTP_WRITEABLE.
  * - A held GET must be freed of libwebsockets' timeout, or it is killed.
- * - A connection with an open exchange must not start another: libwebsockets parses pipelined requests over the
- *   headers of the first. Pipelining works as long as replies are immediate.
+ * - A connection with an open exchange must not start another: libwebsockets parses pipelined requests over
+ * the headers of the first. Pipelining works as long as replies are immediate.
  * - HTTP_DROP_PROTOCOL comes whenever a transaction ends, also when the other side went away.
  */
 #include <stdlib.h>
@@ -12,9 +12,6 @@
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
 #include "proto/base/mem.h"
-
-/* An unread body is discarded up to this size, so that the connection lives on; beyond, it is closed. */
-static const uint64_t discard_limit_bytes = 64U << 20;
 
 static void forget_exchange(struct rj_peer *peer)
 {
@@ -62,7 +59,8 @@ void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response)
     if (peer->is_in_handler)
         return;
     /* Somebody who does not read is not waited for forever. */
-    lws_set_timeout(peer->wsi, PENDING_TIMEOUT_HTTP_CONTENT, rj_server_options(peer->server)->stuck_timeout_s);
+    lws_set_timeout(peer->wsi, PENDING_TIMEOUT_HTTP_CONTENT,
+                    rj_server_options(peer->server)->stuck_timeout_s);
     lws_callback_on_writable(peer->wsi);
     rj_server_poke(peer->server);
 }
@@ -94,8 +92,8 @@ static void route(struct rj_peer *peer, const struct rj_request *request)
         if (one->on_request && one->on_request(one->context, peer, request))
             return;
     }
-    rj_peer_reply(peer, &(struct rj_response){
-                            .status = 404, .type = "text/plain", .body = rj_span_str("Not Found\n")});
+    rj_peer_reply(
+        peer, &(struct rj_response){.status = 404, .type = "text/plain", .body = rj_span_str("Not Found\n")});
 }
 
 int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
@@ -109,7 +107,7 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
     peer->is_in_handler = true;
     peer->is_body_done = false;
     peer->is_head = request.method == RJ_HTTP_HEAD;
-    peer->must_close = request.method == RJ_HTTP_OTHER || request.length > discard_limit_bytes;
+    peer->must_close = true;
     if (has_bad_framing(&request, &status))
         rj_peer_reply(peer, &(struct rj_response){.status = status, .wants_close = true});
     else

@@ -31,9 +31,9 @@ struct rj_peer {
 
     const struct rj_peer_events *events; /* NULL: nobody is attached */
     void *owner;
-    char *allow_origin;   /* owned, or NULL */
-    struct rj_buf reply;  /* ANSWERED: the bytes */
-    struct rj_buf input;  /* a body or message so far */
+    char *allow_origin;  /* owned, or NULL */
+    struct rj_buf reply; /* ANSWERED: the bytes */
+    struct rj_buf input; /* a body or message so far */
     struct rj_peer *next_closing, *prev_closing;
 };
 

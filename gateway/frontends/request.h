@@ -8,11 +8,12 @@
 
 struct lws;
 
-/* The most header bytes of a request, and so of any single one. Longer requests are dropped by libwebsockets. */
+/* The most header bytes of a request, and so of any single one. Longer requests are dropped by libwebsockets.
+ */
 enum { RJ_MAX_HEADER_BYTES = 8192 };
 
-/* Fills *out; what it points to lives in `arena`. False when there is no header block to read, or none that is
- * valid: then the connection must go. */
+/* Fills *out; what it points to lives in `arena`. False when there is no header block to read, or none that
+ * is valid: then the connection must go. */
 bool rj_request_read(struct lws *wsi, struct rj_arena *arena, struct rj_request *out);
 
 #endif

@@ -104,8 +104,8 @@ static struct lws_context *create_context(struct rj_server *server)
         .protocols = server->protocols,
         .mounts = &server->mount,
         .foreign_loops = loops,
-        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 |
-                   LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+        .options =
+            LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .user = server,
         .pcontext = &server->context,
         .gid = -1,
@@ -206,8 +206,8 @@ void rj_server_close(struct rj_server **taken)
     if (!server)
         return;
     *taken = NULL;
-    /* With a foreign loop, handles close while the loop runs, and the second call frees the rest. `pcontext` makes
-     * libwebsockets null server->context when it is gone. */
+    /* With a foreign loop, handles close while the loop runs, and the second call frees the rest. `pcontext`
+     * makes libwebsockets null server->context when it is gone. */
     lws_context_destroy(server->context);
     for (int i = 0; i < 100 && uv_run(server->options.loop, UV_RUN_NOWAIT); i++)
         ;

@@ -17,7 +17,8 @@ struct rj_server;
 /* Somebody who answers requests. Asked in order. */
 struct rj_route {
     void *context;
-    /* True: taken. It has replied, or has attached itself and replies later (a POST: in on_body at the latest). */
+    /* True: taken. It has replied, or has attached itself and replies later (a POST: in on_body at the
+     * latest). */
     bool (*on_request)(void *context, struct rj_peer *peer, const struct rj_request *request);
     /* A WebSocket is asked for. True: taken. It has attached itself (accepted) or replied (refused). */
     bool (*on_upgrade)(void *context, struct rj_peer *peer, const struct rj_request *request);
@@ -43,8 +44,8 @@ size_t rj_server_peers(const struct rj_server *server);
 /* Once a turn, behind everything that writes: starts the closes that were asked for. */
 void rj_server_flush(struct rj_server *server);
 
-/* Drops every connection and frees the server. Runs the loop until libwebsockets' handles are closed; the caller's
- * own handles must be closed or inactive. NULL is fine; the pointer is taken. */
+/* Drops every connection and frees the server. Runs the loop until libwebsockets' handles are closed; the
+ * caller's own handles must be closed or inactive. NULL is fine; the pointer is taken. */
 void rj_server_close(struct rj_server **server);
 
 /* ---- for peers */

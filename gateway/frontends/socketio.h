@@ -1,5 +1,5 @@
-/* The Socket.IO front end: Engine.IO at the configured path, the client bundle beside it, the static pages, and the
- * gateway's own endpoints /healthz, /readyz and /metrics. Opened, driven and closed by the gateway.
+/* The Socket.IO front end: Engine.IO at the configured path, the client bundle beside it, the static pages,
+ * and the gateway's own endpoints /healthz, /readyz and /metrics. Opened, driven and closed by the gateway.
  */
 #ifndef RJ_FRONTENDS_SOCKETIO_H
 #define RJ_FRONTENDS_SOCKETIO_H
@@ -16,15 +16,15 @@ enum rj_status rj_socketio_open(struct rj_gateway *gateway, struct rj_socketio *
 /* "HOST:PORT" as it is bound; as long as the front end is open and not drained. */
 const char *rj_socketio_address(const struct rj_socketio *front);
 
-/* Once a turn, behind everything that sends and before the link sends: one write for each connection that was sent
- * something. Calls client.h: rj_client_drained, and rj_client_gone for connections that were ended. */
+/* Once a turn, behind everything that sends and before the link sends: one write for each connection that was
+ * sent something. Calls client.h: rj_client_drained, and rj_client_gone for connections that were ended. */
 void rj_socketio_flush(struct rj_socketio *front);
 
 /* Stops listening, and refuses new sessions on kept connections (503: clients try another gateway). */
 void rj_socketio_drain(struct rj_socketio *front);
 
-/* Drops the transport of up to `most` sessions, without a word of Socket.IO, when the turn ends: their clients
- * reconnect. Returns how many sessions are left. */
+/* Drops the transport of up to `most` sessions, without a word of Socket.IO, when the turn ends: their
+ * clients reconnect. Returns how many sessions are left. */
 size_t rj_socketio_drop(struct rj_socketio *front, size_t most, const char *reason);
 void rj_socketio_drop_all(struct rj_socketio *front, const char *reason);
 
@@ -34,8 +34,8 @@ size_t rj_socketio_connections(const struct rj_socketio *front);
 /* Appends the front end's metrics in Prometheus' text form. */
 void rj_socketio_put_metrics(const struct rj_socketio *front, struct rj_buf *out);
 
-/* Ends every session ("server shutting down") and frees everything. Runs the loop until libwebsockets' handles are
- * closed: the gateway's own must be stopped. NULL is fine; the pointer is taken. */
+/* Ends every session ("server shutting down") and frees everything. Runs the loop until libwebsockets'
+ * handles are closed: the gateway's own must be stopped. NULL is fine; the pointer is taken. */
 void rj_socketio_close(struct rj_socketio **front);
 
 #endif

@@ -114,7 +114,8 @@ static void close_forced(struct rj_sio_conn *conn, const char *why)
 
 /* --------------------------------------------------------------------------------------------- receiving */
 
-/* The string member `name` of the CONNECT payload, decoded into `out`; empty when it is missing or no string. */
+/* The string member `name` of the CONNECT payload, decoded into `out`; empty when it is missing or no string.
+ */
 static struct rj_span string_member(struct rj_span payload, const char *name, struct rj_buf *out)
 {
     struct rj_span value;
@@ -234,7 +235,8 @@ static void on_message(void *context, bool is_binary, struct rj_span data)
     rj_sio_decoder_release(&conn->decoder);
 }
 
-/* --------------------------------------------------------------------------------------- the session's life */
+/* --------------------------------------------------------------------------------------- the session's life
+ */
 
 static void *on_open(void *context, struct rj_eio_session *session, const struct rj_eio_handshake *handshake)
 {
@@ -311,7 +313,8 @@ void rj_sio_free_dead(struct rj_sio_shared *shared)
     }
 }
 
-/* ----------------------------------------------------------------------------------- what the gateway calls */
+/* ----------------------------------------------------------------------------------- what the gateway calls
+ */
 
 static struct rj_frame *encode_event(const struct rj_event *event)
 {
@@ -341,7 +344,8 @@ static void accept_client(void *context, struct rj_client *client, struct rj_spa
     send_now(conn, &text);
 }
 
-static void refuse_client(void *context, struct rj_client *client, struct rj_span message, struct rj_span data)
+static void refuse_client(void *context, struct rj_client *client, struct rj_span message,
+                          struct rj_span data)
 {
     struct rj_sio_conn *conn = context;
     struct member *member = find_client(conn, client);

@@ -1,7 +1,7 @@
 /* Socket.IO on one Engine.IO session: its namespaces, each a client of the gateway (client.h).
  *
- * Turns messages into calls of client.h, and the gateway's calls (frontend.h) into packets. What the reference
- * answers with a closed connection closes here too; see rj_sio_conn_message.
+ * Turns messages into calls of client.h, and the gateway's calls (frontend.h) into packets. What the
+ * reference answers with a closed connection closes here too; see rj_sio_conn_message.
  */
 #ifndef RJ_SOCKETIO_CONN_H
 #define RJ_SOCKETIO_CONN_H
@@ -18,13 +18,13 @@ struct rj_sio_conn;
 struct rj_sio_shared {
     struct rj_gateway *gateway;
     struct rj_sio_limits limits;
-    size_t max_clients;      /* namespaces of one connection */
-    struct rj_timeq joins;   /* connections that have joined no namespace yet */
-    struct rj_sio_conn *dead; /* to be freed when the turn ends */
+    size_t max_clients;                       /* namespaces of one connection */
+    struct rj_timeq joins;                    /* connections that have joined no namespace yet */
+    struct rj_sio_conn *dead;                 /* to be freed when the turn ends */
     struct rj_buf scratch, pid, offset, auth; /* for one packet */
     struct rj_log_limit log_limit;
-    uint64_t parse_errors;   /* connections closed for an invalid packet */
-    uint64_t forced_closes;  /* for breaking the protocol's order, or for joining nothing in time */
+    uint64_t parse_errors;  /* connections closed for an invalid packet */
+    uint64_t forced_closes; /* for breaking the protocol's order, or for joining nothing in time */
 };
 
 /* For rj_eio_options: `context` is the struct rj_sio_shared. */

@@ -1,7 +1,8 @@
-/* Deadlines that all lie the same time ahead when they are set: a list in order of expiry, every operation O(1).
+/* Deadlines that all lie the same time ahead when they are set: a list in order of expiry, every operation
+ * O(1).
  *
- * One queue for each kind of waiting (next ping, missing pong, upgrade …); the entries live in what waits. Pure:
- * the caller tells the time.
+ * One queue for each kind of waiting (next ping, missing pong, upgrade …); the entries live in what waits.
+ * Pure: the caller tells the time.
  */
 #ifndef RJ_TIMEQ_H
 #define RJ_TIMEQ_H
@@ -27,7 +28,8 @@ static inline bool rj_timeq_holds(const struct rj_timeq_entry *entry)
     return entry->next != NULL;
 }
 
-/* Sets or renews the entry's deadline: `now_ms` + the queue's delay. It may be in another queue until then. */
+/* Sets or renews the entry's deadline: `now_ms` + the queue's delay. It may be in another queue until then.
+ */
 void rj_timeq_set(struct rj_timeq *queue, struct rj_timeq_entry *entry, uint64_t now_ms);
 
 /* Takes the entry out of the queue that it is in, if any. */

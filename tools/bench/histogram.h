@@ -1,0 +1,20 @@
+/* Latencies in logarithmic buckets: 64 a factor of two, so a value is told within 1.6 %. */
+#ifndef RJ_BENCH_HISTOGRAM_H
+#define RJ_BENCH_HISTOGRAM_H
+
+#include <stdint.h>
+
+enum { RJ_HISTOGRAM_STEPS = 64, RJ_HISTOGRAM_BUCKETS = 40 * RJ_HISTOGRAM_STEPS };
+
+struct histogram {
+    uint64_t n;
+    uint64_t most;
+    uint32_t buckets[RJ_HISTOGRAM_BUCKETS];
+};
+
+void histogram_add(struct histogram *h, uint64_t value_us);
+
+/* The value below which `share` (0 to 1) of all lie; 0 when there are none. */
+uint64_t histogram_at(const struct histogram *h, double share);
+
+#endif
