@@ -307,7 +307,8 @@ static void on_probe(struct rj_link *link)
 {
     if (link->was_probed)
         start_over(link, "the broker was restarted");
-    link->was_probed = true;
+    else
+        link->was_probed = true;
 }
 
 static void on_frame(struct rj_link *link, struct rj_span frame)

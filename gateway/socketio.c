@@ -2,7 +2,7 @@
 
 #include <stdlib.h>
 
-#include "gateway/placeholder.h"
+#include "proto/placeholder.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
 

@@ -1,6 +1,6 @@
 #include "gateway/translate.h"
 
-#include "gateway/placeholder.h"
+#include "proto/placeholder.h"
 #include "proto/base/json.h"
 #include "proto/offset.h"
 

@@ -88,6 +88,7 @@ static void complete_append(struct rj_store *store, const struct rj_store_batch 
         abort();
     const struct rj_store_receipt receipt = {
         .pos = op->number,
+        .epoch = record.fields.epoch,
         .ts_ms = record.fields.ts_ms,
         .seqs = record.seqs,
         .n_seqs = record.fields.n_rooms,
@@ -250,7 +251,7 @@ void rj_store_close(struct rj_store **store_)
     do {
         submit(store);
         drain(store);
-    } while (store->in_flight);
+    } while (store->open->n_ops || store->full.first);
     while (rj_engine_settle(store)) {
         submit(store);
         drain(store);

@@ -119,6 +119,7 @@ enum rj_append_outcome {
 
 struct rj_store_receipt {
     uint64_t pos;
+    uint64_t epoch;       /* that the record was appended in: with pos, what the first answer said */
     uint64_t ts_ms;       /* wall clock at accept */
     const uint64_t *seqs; /* one per room of the append, in its order */
     size_t n_seqs;
@@ -195,8 +196,8 @@ struct rj_store_budget {
     size_t bytes;   /* stop once this many payload bytes were visited; 0 = 1 MiB */
 };
 
-/* Visits, in ascending pos and each once, the records of `rooms` that lie above their own after_pos and above
- * `after`, up to `upto`, within the budget. *reached: everything up to here has been visited (`upto` when
+/* Visits, in ascending pos and each once, the records of `rooms` (distinct) that lie above their own after_pos
+ * and above `after`, up to `upto`, within the budget. *reached: everything up to here has been visited (`upto` when
  * complete, else call again with it as `after`).
  * RJ_GAP: something in that range is trimmed; nothing was visited. RJ_CORRUPT: a record fails its checksum;
  * it was logged with its pos and not visited, those before it were; *reached is its pos, so that a caller who

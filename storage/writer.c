@@ -10,6 +10,7 @@
 #include "storage/apply.h"
 
 enum {
+    PAGE_BYTES = 4096,
     GROUP_BYTES = 4 * RJ_BATCH_BYTES, /* of one transaction; LMDB holds at most 512 MiB of dirty pages */
     READER_CHECK_MS = 60000,          /* how often slots of dead readers (tools) are freed */
 };
@@ -37,12 +38,18 @@ static void list_join(struct rj_store_batches *list, struct rj_store_batches *mo
 
 /* ------------------------------------------------------------------------------------------ log thread */
 
+/* About what it dirties: an index entry may well be alone on its page. */
+static size_t weight(const struct rj_store_batch *batch)
+{
+    return batch->bytes.len + batch->sweep.n_positions * PAGE_BYTES;
+}
+
 /* Takes from the front what fits into one transaction. */
 static struct rj_store_batches take_group(struct rj_store_batches *submitted)
 {
     struct rj_store_batches group = {submitted->first, submitted->first};
-    size_t bytes = group.first->bytes.len;
-    while (group.last->next && (bytes += group.last->next->bytes.len) <= GROUP_BYTES)
+    size_t bytes = weight(group.first);
+    while (group.last->next && (bytes += weight(group.last->next)) <= GROUP_BYTES)
         group.last = group.last->next;
     submitted->first = group.last->next;
     if (!submitted->first)

@@ -1,10 +1,12 @@
 /* The HTTP side of a peer. The rules of libwebsockets 4.1 that shape it:
  *
- * - The reply is one write, headers and body. A reply that is ready while a handler runs is written right
- * behind it; any other waits for HTTP_WRITEABLE.
+ * - Connections are kept, but nothing may follow a request before it is answered. When libwebsockets finds a
+ * request with a body among bytes that it had set aside, it reads the body from the wrong place and then
+ * loops for good. So a reply is always written from HTTP_WRITEABLE, behind the whole request: by then
+ * libwebsockets has shown us whatever came too early, as another FILTER_HTTP_CONNECTION, CONFIRM_UPGRADE or
+ * BODY_COMPLETION, and each of them closes the connection. Real clients do not pipeline.
+ * - The reply is one write, headers and body.
  * - A held GET must be freed of libwebsockets' timeout, or it is killed.
- * - A connection with an open exchange must not start another: libwebsockets parses pipelined requests over
- * the headers of the first. Pipelining works as long as replies are immediate.
  * - HTTP_DROP_PROTOCOL comes whenever a transaction ends, also when the other side went away.
  */
 #include <stdlib.h>
@@ -12,6 +14,13 @@
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
 #include "proto/base/mem.h"
+
+/* A body that nobody wants is read and discarded up to this size, so that the connection lives on. */
+static uint64_t discard_limit(const struct rj_peer *peer)
+{
+    const uint64_t least = 64U << 20, message = rj_server_options(peer->server)->max_message_bytes;
+    return message > least ? message : least;
+}
 
 static void forget_exchange(struct rj_peer *peer)
 {
@@ -32,10 +41,16 @@ static int write_reply(struct rj_peer *peer)
     return lws_http_transaction_completed(peer->wsi) ? -1 : 0;
 }
 
-static int after_handler(struct rj_peer *peer)
+/* The reply leaves when the socket is writable and the request has been read to its end. */
+static void want_write(struct rj_peer *peer)
 {
-    peer->is_in_handler = false;
-    return peer->state == RJ_PEER_ANSWERED ? write_reply(peer) : 0;
+    if (peer->expects_body && !peer->is_body_done && !peer->must_close)
+        return;
+    /* Somebody who does not read is not waited for forever. */
+    lws_set_timeout(peer->wsi, PENDING_TIMEOUT_HTTP_CONTENT,
+                    rj_server_options(peer->server)->stuck_timeout_s);
+    lws_callback_on_writable(peer->wsi);
+    rj_server_poke(peer->server);
 }
 
 void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin)
@@ -56,13 +71,7 @@ void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response)
     whole.allow_origin = rj_span_str(peer->allow_origin);
     rj_response_put(&peer->reply, &whole);
     peer->state = RJ_PEER_ANSWERED;
-    if (peer->is_in_handler)
-        return;
-    /* Somebody who does not read is not waited for forever. */
-    lws_set_timeout(peer->wsi, PENDING_TIMEOUT_HTTP_CONTENT,
-                    rj_server_options(peer->server)->stuck_timeout_s);
-    lws_callback_on_writable(peer->wsi);
-    rj_server_poke(peer->server);
+    want_write(peer);
 }
 
 int rj_peer_on_filter_http(struct rj_peer *peer, void *in, size_t len)
@@ -104,17 +113,19 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
     if (!rj_request_read(peer->wsi, rj_server_arena(peer->server), &request))
         return -1;
     peer->state = RJ_PEER_EXCHANGE;
-    peer->is_in_handler = true;
     peer->is_body_done = false;
     peer->is_head = request.method == RJ_HTTP_HEAD;
-    peer->must_close = true;
+    peer->expects_body = request.method == RJ_HTTP_POST;
+    peer->must_close = request.method == RJ_HTTP_OTHER || request.length > discard_limit(peer);
     if (has_bad_framing(&request, &status))
         rj_peer_reply(peer, &(struct rj_response){.status = status, .wants_close = true});
     else
         route(peer, &request);
-    if (peer->state == RJ_PEER_EXCHANGE && request.method != RJ_HTTP_POST)
+    if (peer->state == RJ_PEER_ANSWERED && peer->must_close)
+        return write_reply(peer); /* nothing that follows matters */
+    if (peer->state == RJ_PEER_EXCHANGE && !peer->expects_body)
         lws_set_timeout(peer->wsi, NO_PENDING_TIMEOUT, 0);
-    return after_handler(peer);
+    return 0;
 }
 
 int rj_peer_on_body(struct rj_peer *peer, void *in, size_t len)
@@ -133,25 +144,24 @@ int rj_peer_on_body(struct rj_peer *peer, void *in, size_t len)
 int rj_peer_on_body_complete(struct rj_peer *peer, void *in, size_t len)
 {
     (void)in, (void)len;
-    /* libwebsockets asks again, and without end, when more data follows before the reply has gone. */
     if (peer->is_body_done)
-        return -1;
+        return -1; /* more came before the reply has gone */
     peer->is_body_done = true;
-    if (peer->state != RJ_PEER_EXCHANGE)
-        return 0;
-    peer->is_in_handler = true;
     const struct rj_peer_events *events = peer->events;
-    if (events && events->on_body)
+    if (peer->state == RJ_PEER_EXCHANGE && events && events->on_body)
         events->on_body(peer->owner, peer, rj_buf_span(&peer->input));
     if (peer->state == RJ_PEER_EXCHANGE) /* whom it was for is gone */
         rj_peer_reply(peer, &(struct rj_response){.status = 400});
-    return after_handler(peer);
+    else if (peer->state == RJ_PEER_ANSWERED)
+        want_write(peer);
+    return 0;
 }
 
 int rj_peer_on_http_writable(struct rj_peer *peer, void *in, size_t len)
 {
     (void)in, (void)len;
-    return peer->state == RJ_PEER_ANSWERED ? write_reply(peer) : 0;
+    bool is_read = !peer->expects_body || peer->is_body_done || peer->must_close;
+    return peer->state == RJ_PEER_ANSWERED && is_read ? write_reply(peer) : 0;
 }
 
 int rj_peer_on_http_drop(struct rj_peer *peer, void *in, size_t len)

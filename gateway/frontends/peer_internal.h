@@ -21,7 +21,7 @@ struct rj_peer {
     struct rj_server *server;
     struct lws *wsi;
     enum rj_peer_state state;
-    bool is_in_handler;  /* a request handler is running: the reply is written right after it */
+    bool expects_body;   /* the request was a POST */
     bool is_body_done;   /* the body was complete once */
     bool is_head;        /* the request was a HEAD */
     bool must_close;     /* the connection ends with this reply */

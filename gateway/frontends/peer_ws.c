@@ -55,7 +55,7 @@ int rj_peer_on_confirm_upgrade(struct rj_peer *peer, void *in, size_t len)
         !rj_request_read(peer->wsi, rj_server_arena(peer->server), &request))
         return -1;
     peer->state = RJ_PEER_EXCHANGE;
-    peer->is_in_handler = true; /* the reply is written here */
+    peer->expects_body = false;
     peer->must_close = true;
     peer->is_head = false;
     /* libwebsockets drops a client that offers only subprotocols unknown to it, without a word. */
@@ -63,7 +63,6 @@ int rj_peer_on_confirm_upgrade(struct rj_peer *peer, void *in, size_t len)
         rj_peer_reply(peer, &(struct rj_response){.status = 400});
     else if (!route_upgrade(peer, &request))
         rj_peer_reply(peer, &(struct rj_response){.status = 404});
-    peer->is_in_handler = false;
     if (peer->state == RJ_PEER_ANSWERED)
         return refuse_upgrade(peer);
     peer->state = RJ_PEER_UPGRADING;

@@ -61,7 +61,12 @@ static void a_payload_is_split_at_the_separator(void **state)
 static void a_payload_with_an_empty_packet_is_refused(void **state)
 {
     (void)state;
-    const char *wrong[] = {"", "\x1e", "\x1e" "4a", "4a\x1e", "4a\x1e\x1e" "4b"};
+    const char *wrong[] = {"", "\x1e",
+                           "\x1e"
+                           "4a",
+                           "4a\x1e",
+                           "4a\x1e\x1e"
+                           "4b"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
         struct rj_buf scratch = {0};
         struct rj_eio_packet packet;

@@ -166,7 +166,8 @@ static enum rj_status text_in(struct rj_sio_decoder *decoder, const char *text, 
     return rj_sio_decoder_text(decoder, rj_span_str(text), &limits, packet);
 }
 
-static enum rj_status binary_in(struct rj_sio_decoder *decoder, const char *data, struct rj_sio_packet *packet)
+static enum rj_status binary_in(struct rj_sio_decoder *decoder, const char *data,
+                                struct rj_sio_packet *packet)
 {
     return rj_sio_decoder_binary(decoder, rj_span_str(data), &limits, packet);
 }

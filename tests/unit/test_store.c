@@ -500,26 +500,54 @@ static void a_full_map_grows(void **state)
     memset(text, 'x', sizeof text - 1);
     text[sizeof text - 1] = '\0';
     struct told told[4000] = {0};
-    struct rj_buf first = {0};
     struct rj_store_budget one = {.records = 1};
-    for (size_t i = 0; i < 4000; i++) {
+    append_text(f->store, room, "", "", text, &told[0]);
+    settle(f->store);
+    for (size_t i = 1; i < 4000; i++) {
         append_text(f->store, room, "", "", text, &told[i]);
-        if (i % 100 == 0) {
-            rj_store_submit(f->store);
-            rj_store_complete(f->store);
-            /* Reads go on while the map moves. */
-            rj_buf_clear(&first);
-            assert_int_equal(rj_store_history(f->store, room, RJ_HISTORY_FORWARD, 0, one, on_record, &first),
-                             RJ_OK);
-        }
+        if (i % 100)
+            continue;
+        struct rj_buf seen = {0};
+        rj_store_submit(f->store);
+        rj_store_complete(f->store);
+        /* Reads go on while the map moves. */
+        assert_int_equal(rj_store_history(f->store, room, RJ_HISTORY_FORWARD, 0, one, on_record, &seen),
+                         RJ_OK);
+        assert_int_equal(seen.len, 2 + 999 + 1);
+        rj_buf_free(&seen);
     }
     settle(f->store);
     for (size_t i = 0; i < 4000; i++)
         assert_int_equal(told[i].seqs[0], i + 1);
-    assert_int_equal(first.len, 2 + 999 + 1);
-    rj_buf_free(&first);
     reopen_store(f);
     assert_int_equal(rj_store_room_state(f->store, room).head_seq, 4000);
+}
+
+static void large_records_take_several_batches(void **state)
+{
+    struct fixture *f = *state;
+    enum { LEN = 3 << 20, N = 14 };
+    rj_room_id room = room_id(f->store, "a");
+    struct told told[N] = {0};
+    struct rj_buf seen = {0};
+    char *text = malloc(LEN + 1);
+    memset(text, 'x', LEN);
+    text[LEN] = '\0';
+    for (size_t i = 0; i < N; i++)
+        append_text(f->store, room, "s", i % 2 ? "odd" : "", text, &told[i]);
+    settle(f->store);
+    free(text);
+    for (size_t i = 0; i < N; i++) {
+        assert_int_equal(told[i].calls, 1);
+        assert_int_equal(told[i].outcome, i % 2 && i > 1 ? RJ_APPEND_DUPLICATE : RJ_APPEND_STORED);
+        assert_int_equal(told[i].payload_len, told[i].outcome == RJ_APPEND_STORED ? LEN : 0);
+    }
+    uint64_t reached = 0;
+    struct rj_store_reach reach = {room, 0};
+    assert_int_equal(rj_store_read(f->store, &reach, 1, 0, 8, no_budget, on_record, &seen, &reached), RJ_OK);
+    assert_int_equal(reached, 1); /* one is above the default budget of bytes, and is shown all the same */
+    assert_int_equal(seen.len, 2 + LEN + 1);
+    rj_buf_free(&seen);
 }
 
 /* Changes one byte of the first place where `text` stands in the data file. */
@@ -608,6 +636,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(prefixes_are_scanned_and_deleted, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(old_records_go_and_the_gap_is_exact, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_full_map_grows, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(large_records_take_several_batches, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(a_damaged_record_is_never_shown, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(a_pause_writes_the_index_out, set_up_open, tear_down),
 };

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "storage/env.h"
 #include "storage/store.h"
 
 enum { STORE_DEADLINE_MS = 20000 };
@@ -82,7 +83,8 @@ static inline int set_up_open(void **state)
 static inline int tear_down(void **state)
 {
     struct fixture *f = *state;
-    /* A check that failed inside a callback left the store in the middle of completing: closing would wait. */
+    /* A check that failed inside a callback left the store in the middle of completing: closing would wait.
+     */
     if (f->store && rj_store_in_flight(f->store) == 0)
         rj_store_close(&f->store);
     remove_folder(f->path);
@@ -114,6 +116,21 @@ static inline rj_room_id room_id(struct rj_store *store, const char *key)
     assert_int_equal(rj_store_room(store, rj_span_str(key), true, &id), RJ_OK);
     assert_true(id > 0);
     return id;
+}
+
+/* Counts the entries of the room index of a store that nobody has open. */
+static inline size_t count_index_entries(const char *path)
+{
+    struct rj_env env;
+    struct rj_buf why = {0};
+    MDB_stat stat = {0};
+    assert_int_equal(rj_env_open(&env, path, (uint64_t)1 << 30, &why), RJ_OK);
+    struct rj_reader reader = rj_env_read(&env);
+    assert_int_equal(mdb_stat(reader.txn, env.index, &stat), 0);
+    rj_env_read_done(&env, &reader);
+    rj_env_close(&env);
+    rj_buf_free(&why);
+    return stat.ms_entries;
 }
 
 /* What one append was told. */

@@ -525,7 +525,11 @@ static void run(struct fixture *f, uint64_t seed, unsigned steps)
     assert_true(w->n_records > steps / 4);
     assert_true(w->hits > 0);
     assert_true(w->trimmed > 0 || f->options.retention_ms == 0);
+    size_t entries = 0;
+    for (uint64_t pos = trimmed_upto(w) + 1; pos <= w->n_records; pos++)
+        entries += w->records[pos - 1].n_rooms;
     rj_store_close(&f->store);
+    assert_int_equal(count_index_entries(f->path), entries);
     open_store(f);
     check_all(w);
     rj_store_close(&f->store);

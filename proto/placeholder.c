@@ -1,4 +1,4 @@
-#include "gateway/placeholder.h"
+#include "proto/placeholder.h"
 
 #include "proto/base/json.h"
 
