@@ -5,9 +5,58 @@
 #include <zmq.h>
 
 #include "proto/base/mem.h"
-#include "tests/support/process.h"
 
 enum { FRAME_MAX = 64 << 20 };
+
+void rj_test_broker_start(struct rj_test_broker *broker, const char *const args[])
+{
+    *broker = (struct rj_test_broker){0};
+    if (!rj_temp_dir(broker->folder, sizeof broker->folder))
+        abort();
+    snprintf(broker->gateways, sizeof broker->gateways, "ipc://%s/gateways", broker->folder);
+    snprintf(broker->backends, sizeof broker->backends, "ipc://%s/backends", broker->folder);
+    for (size_t i = 0; args && args[i] && i + 1 < sizeof broker->args / sizeof *broker->args; i++)
+        broker->args[i] = args[i];
+    rj_test_broker_restart(broker, NULL);
+}
+
+void rj_test_broker_restart(struct rj_test_broker *broker, const char *const env[])
+{
+    char program[512], data[320];
+    const char *argv[32] = {rj_process_program("rejoin-broker", program, sizeof program),
+                            "--data",
+                            data,
+                            "--gateways",
+                            broker->gateways,
+                            "--backends",
+                            broker->backends};
+    snprintf(data, sizeof data, "%s/data", broker->folder);
+    for (size_t i = 0; broker->args[i]; i++)
+        argv[7 + i] = broker->args[i];
+    char log[320];
+    snprintf(log, sizeof log, "%s/broker.log", broker->folder);
+    if (!rj_process_start(&broker->process, argv, env, log) ||
+        !rj_process_wait_ready(&broker->process, RJ_TEST_DEADLINE_MS))
+        abort();
+}
+
+void rj_test_broker_kill(struct rj_test_broker *broker)
+{
+    rj_process_kill(&broker->process);
+}
+
+bool rj_test_broker_end(struct rj_test_broker *broker)
+{
+    int status;
+    return rj_process_signal(&broker->process, SIGTERM) &&
+           rj_process_wait_end(&broker->process, RJ_TEST_DEADLINE_MS, &status) && status == 0;
+}
+
+void rj_test_broker_remove(struct rj_test_broker *broker)
+{
+    rj_process_kill(&broker->process);
+    rj_temp_dir_remove(broker->folder);
+}
 
 void rj_test_peer_open(struct rj_test_peer *peer, const char *endpoint)
 {

@@ -9,6 +9,26 @@
 #define RJ_TEST_BROKER_PEER_H
 
 #include "proto/wire.h"
+#include "tests/support/process.h"
+
+/* A real broker with its own folder and ipc endpoints. */
+struct rj_test_broker {
+    struct rj_process process;
+    char folder[256];
+    char gateways[320], backends[320];
+    const char *args[16]; /* further flags, NULL ends them */
+};
+
+/* Starts it and waits until it is ready; aborts the test program when it is not. `args` (may be NULL) are
+ * further flags, ended by NULL and kept for restarts; the strings must outlive the broker. */
+void rj_test_broker_start(struct rj_test_broker *broker, const char *const args[]);
+/* On the same folder; the process must not run. `env` as for rj_process_start. */
+void rj_test_broker_restart(struct rj_test_broker *broker, const char *const env[]);
+void rj_test_broker_kill(struct rj_test_broker *broker);
+/* SIGTERM; true when it ended with 0 in time. */
+bool rj_test_broker_end(struct rj_test_broker *broker);
+/* Kills it if it runs and removes its folder. */
+void rj_test_broker_remove(struct rj_test_broker *broker);
 
 enum { RJ_TEST_DEADLINE_MS = 10000 };
 

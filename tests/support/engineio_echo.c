@@ -1,10 +1,10 @@
-/* engineio-echo: the Engine.IO layer alone, with no gateway and no broker behind it. Sends every message back, as
- * the official Engine.IO test suite wants it.
+/* engineio-echo: the Engine.IO layer alone, with no gateway and no broker behind it. Sends every message
+ * back, as the official Engine.IO test suite wants it.
  *
  *     engineio-echo [PING_INTERVAL_MS [PING_TIMEOUT_MS [MAX_PAYLOAD [UPGRADE_TIMEOUT_MS [PORT [ORIGINS]]]]]]
  *
- * Prints "engineio-echo ready listen=HOST:PORT". The message "close me" makes it close the session; "burst N SIZE"
- * is answered by N messages of that size. SIGTERM ends it.
+ * Prints "engineio-echo ready listen=HOST:PORT". The message "close me" makes it close the session; "burst N
+ * SIZE" is answered by N messages of that size. SIGTERM ends it.
  */
 #include <signal.h>
 #include <stdlib.h>
@@ -170,8 +170,11 @@ int main(int argc, char **argv)
         .callbacks = &callbacks,
     });
     struct rj_route route = {echo.eio, rj_eio_on_request, rj_eio_on_upgrade};
-    struct rj_server_options server = {
-        .loop = &echo.loop, .routes = &route, .n_routes = 1, .max_message_bytes = max_payload, .stuck_timeout_s = 60};
+    struct rj_server_options server = {.loop = &echo.loop,
+                                       .routes = &route,
+                                       .n_routes = 1,
+                                       .max_message_bytes = max_payload,
+                                       .stuck_timeout_s = 60};
     struct rj_listener_options listener = {.loop = &echo.loop,
                                            .host = "127.0.0.1",
                                            .port = argc > 5 ? argv[5] : "0",

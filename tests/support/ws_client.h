@@ -1,5 +1,5 @@
-/* A raw HTTP and WebSocket client for tests: it sends exactly what it is told, right or wrong, and shows exactly
- * what came. Blocking, with a deadline on every wait. Nothing here asserts; functions answer false.
+/* A raw HTTP and WebSocket client for tests: it sends exactly what it is told, right or wrong, and shows
+ * exactly what came. Blocking, with a deadline on every wait. Nothing here asserts; functions answer false.
  */
 #ifndef RJ_WS_CLIENT_H
 #define RJ_WS_CLIENT_H
@@ -55,7 +55,14 @@ void rj_http_free(struct rj_http_answer *answer);
 
 /* ---- WebSocket */
 
-enum { RJ_WS_CONTINUATION = 0, RJ_WS_TEXT = 1, RJ_WS_BINARY = 2, RJ_WS_CLOSE = 8, RJ_WS_PING = 9, RJ_WS_PONG = 10 };
+enum {
+    RJ_WS_CONTINUATION = 0,
+    RJ_WS_TEXT = 1,
+    RJ_WS_BINARY = 2,
+    RJ_WS_CLOSE = 8,
+    RJ_WS_PING = 9,
+    RJ_WS_PONG = 10
+};
 
 /* Connects and upgrades; the HTTP status (101 when it worked), 0 when nothing came. */
 int rj_ws_open(struct rj_ws_client *client, uint16_t port, const char *path, const char *headers);
@@ -71,7 +78,8 @@ int rj_ws_receive(struct rj_ws_client *client, struct rj_buf *data, unsigned dea
 /* Reads frames until a text frame comes that starts with `prefix`; skips others. */
 bool rj_ws_expect(struct rj_ws_client *client, const char *prefix, struct rj_buf *data, unsigned deadline_ms);
 
-/* Reads until a Close frame; its code, 0 for one without, -1 when the connection ends without or nothing comes. */
+/* Reads until a Close frame; its code, 0 for one without, -1 when the connection ends without or nothing
+ * comes. */
 int rj_ws_close_code(struct rj_ws_client *client, unsigned deadline_ms);
 
 #endif

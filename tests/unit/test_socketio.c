@@ -195,8 +195,9 @@ static void attachments_are_joined_to_their_packet(void **state)
     assert_null(decoder.attachments);
 
     assert_int_equal(text_in(&decoder, "61-1[" PLACEHOLDER("0") "]", &packet), RJ_NOT_FOUND);
-    assert_int_equal(binary_in(&decoder, "x", &packet), RJ_OK);
+    assert_int_equal(binary_in(&decoder, "", &packet), RJ_OK);
     assert_int_equal(packet.type, RJ_SIO_ACK);
+    assert_int_equal(packet.attachments[0].len, 0);
     rj_sio_decoder_free(&decoder);
 }
 

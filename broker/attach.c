@@ -1,0 +1,82 @@
+#include "broker/attach.h"
+
+#include <assert.h>
+#include <stdlib.h>
+
+#include "proto/base/mem.h"
+
+void rj_attach(struct rj_session *session, struct rj_gateway *gateway, uint64_t handle)
+{
+    assert(!session->gateway && !session->is_ended);
+    session->gateway = gateway;
+    session->handle = handle;
+    session->stream = gateway->peer.stream;
+    HASH_ADD(by_handle, gateway->clients, handle, sizeof session->handle, session);
+    for (size_t i = 0; i < session->n_rooms; i++)
+        rj_room_enter(session->rooms[i].room, gateway->peer.slot);
+}
+
+void rj_attach_undo(struct rj_session *session)
+{
+    assert(session->gateway);
+    rj_replay_stop(session);
+    for (size_t i = 0; i < session->n_rooms; i++)
+        rj_room_exit(session->rooms[i].room, session->gateway->peer.slot);
+    HASH_DELETE(by_handle, session->gateway->clients, session);
+    session->gateway = NULL;
+    session->detaches++;
+}
+
+/* The last write of a detached session is on its way: with it the session may leave RAM, unless it has been
+ * attached or detached again. */
+struct settling {
+    struct rj_broker *broker;
+    uint32_t detaches;
+    char pid[RJ_ID_LEN + 1];
+};
+
+static struct settling *settling_new(struct rj_broker *broker, const struct rj_session *session)
+{
+    struct settling *settling = rj_alloc(sizeof *settling);
+    settling->broker = broker;
+    settling->detaches = session->detaches;
+    memcpy(settling->pid, session->pid, sizeof settling->pid);
+    return settling;
+}
+
+static void on_settled(void *ctx, enum rj_status status)
+{
+    (void)status;
+    struct settling *settling = ctx;
+    struct rj_broker *broker = settling->broker;
+    struct rj_session *session = rj_session_find(&broker->sessions, settling->pid);
+    if (session && !session->gateway && session->detaches == settling->detaches)
+        rj_session_free(&broker->sessions, &broker->rooms, session);
+    free(settling);
+}
+
+void rj_detach(struct rj_broker *broker, struct rj_session *session)
+{
+    rj_attach_undo(session);
+    if (!session->pid[0]) {
+        rj_session_free(&broker->sessions, &broker->rooms, session);
+        return;
+    }
+    if (session->is_cursor_dirty)
+        rj_session_store_save_cursor(broker->store, session);
+    rj_session_cursor_saved(&broker->sessions, session);
+    rj_session_store_save(broker->store, session, false, on_settled, settling_new(broker, session));
+}
+
+void rj_end_session(struct rj_broker *broker, struct rj_session *session)
+{
+    rj_attach_undo(session);
+    if (!session->pid[0]) {
+        rj_session_free(&broker->sessions, &broker->rooms, session);
+        return;
+    }
+    session->is_ended = true;
+    rj_session_cursor_saved(&broker->sessions, session);
+    rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN), on_settled,
+                            settling_new(broker, session));
+}

@@ -1,0 +1,19 @@
+/* Attaching sessions to gateways' clients, detaching and ending them: RAM at once, the store behind it. */
+#ifndef RJ_ATTACH_H
+#define RJ_ATTACH_H
+
+#include "broker/broker.h"
+
+/* The session becomes the gateway's client `handle`. It must be detached. Writes nothing. */
+void rj_attach(struct rj_session *session, struct rj_gateway *gateway, uint64_t handle);
+
+/* Takes it from its gateway in RAM alone, because it goes to another one. */
+void rj_attach_undo(struct rj_session *session);
+
+/* The client is gone; the session can be restored. It leaves RAM with the commit (without recovery: now). */
+void rj_detach(struct rj_broker *broker, struct rj_session *session);
+
+/* The session is over, here and in the store. */
+void rj_end_session(struct rj_broker *broker, struct rj_session *session);
+
+#endif

@@ -1,0 +1,64 @@
+/* The broker: owns everything, and shows the turn (rj_broker_run).
+ *
+ * One thread, one loop. Handlers check a command against what has been accepted so far, change RAM and queue
+ * a write; what they have to say leaves from the write's completion, in order. So an answer never overtakes
+ * the commit that it speaks of, and answers and deliveries come in the log's order.
+ */
+#ifndef RJ_BROKER_H
+#define RJ_BROKER_H
+
+#include "broker/backends.h"
+#include "broker/conf.h"
+#include "broker/gateways.h"
+#include "broker/replay.h"
+#include "broker/session_store.h"
+#include "proto/base/log.h"
+
+struct rj_broker {
+    const struct rj_conf *conf;
+    struct rj_store *store;
+    struct rj_bus *bus;
+    struct rj_stats stats;
+    struct rj_peer *routes[RJ_BUS_SIDES]; /* peers by the route of their present connection */
+    struct rj_gateways gateways;
+    struct rj_backends backends;
+    struct rj_sessions sessions;
+    struct rj_rooms rooms;
+    unsigned replay_first; /* the gateway whose replays come first, in turn */
+    struct rj_session_sweep sweep;
+    struct rj_arena arena;      /* the frame being handled, and what its handlers build */
+    struct rj_arena page_arena; /* one history page, or one replayed message */
+    uint64_t epoch;
+    uint64_t delivered; /* every record up to here has been handed to the live gateways' streams */
+    uint64_t streams;   /* numbers given out */
+    uint64_t now_ms;    /* monotonic, of this turn */
+    uint64_t started_ms;
+    uint64_t ticked_ms;
+    bool has_listened; /* the sockets were read since the last tick */
+    int signal_fd;
+    bool is_stopping;
+    uint64_t stop_by_ms;
+    uint32_t stranger; /* last one that was told NeedHello, and when */
+    uint64_t stranger_ms;
+    struct rj_log_limit garbage_log, refused_log, session_log;
+};
+
+/* Opens the store, then binds. Errors were logged. */
+enum rj_status rj_broker_open(const struct rj_conf *conf, struct rj_broker **out);
+
+/* Until SIGTERM or SIGINT has been dealt with. A second signal ends the process at once. */
+void rj_broker_run(struct rj_broker *broker);
+
+void rj_broker_close(struct rj_broker **broker);
+
+/* The peer of that stream, or NULL when the stream is over. */
+struct rj_peer *rj_broker_peer(const struct rj_broker *broker, struct rj_peer_ref ref);
+
+/* Finds, binds and forgets the peer of a connection. */
+struct rj_peer *rj_broker_route(const struct rj_broker *broker, enum rj_bus_side side, uint32_t route);
+void rj_broker_begin_stream(struct rj_broker *broker, struct rj_peer *peer, uint32_t route);
+void rj_broker_forget_route(struct rj_broker *broker, struct rj_peer *peer);
+
+struct rj_session_clock rj_broker_session_clock(const struct rj_broker *broker);
+
+#endif

@@ -1,0 +1,108 @@
+#include "broker/conf.h"
+
+#include <stddef.h>
+
+enum { EXIT_USAGE = 2 };
+
+#define FIELD(name) offsetof(struct rj_conf, name)
+
+/* clang-format off */
+static const struct rj_setting table[] = {
+    {.name = "data", .type = RJ_SETTING_TEXT, .field = FIELD(data), .required = true,
+     .help = "folder of the log and the sessions; created when missing"},
+    {.name = "gateways", .type = RJ_SETTING_TEXT, .field = FIELD(gateways), .required = true,
+     .help = "ZeroMQ endpoint to bind for gateways, such as ipc:///run/rejoin/gateways"},
+    {.name = "backends", .type = RJ_SETTING_TEXT, .field = FIELD(backends), .required = true,
+     .help = "ZeroMQ endpoint to bind for backend services and rejoinctl"},
+    {.name = "log-level", .type = RJ_SETTING_CHOICE, .field = FIELD(log_level), .fallback = "info",
+     .choices = "debug|info|warn|error", .help = "least severity that is logged"},
+    {.name = "log-format", .type = RJ_SETTING_CHOICE, .field = FIELD(log_format), .fallback = "text",
+     .choices = "text|json", .help = "key=value, or one JSON object a line"},
+
+    {.group = "Clients", .name = "namespaces", .type = RJ_SETTING_LIST, .field = FIELD(namespaces),
+     .fallback = "/", .help = "namespaces that clients may join"},
+    {.name = "identity", .type = RJ_SETTING_CHOICE, .field = FIELD(identity), .fallback = "none",
+     .choices = "none|claimed",
+     .help = "who a client is: nobody, or the user that it claims in auth.user (not verified)"},
+    {.name = "room-policy", .type = RJ_SETTING_CHOICE, .field = FIELD(room_policy), .fallback = "members",
+     .choices = "members|open", .help = "who may publish to a room and read its history"},
+    {.name = "session-lifetime", .type = RJ_SETTING_U64, .field = FIELD(session_lifetime_ms),
+     .fallback = "86400000", .least = 1000, .most = 3650 * 86400000ULL, .unit = "ms",
+     .help = "how long after its last connection a session can be rejoined"},
+    {.name = "rooms-per-client", .type = RJ_SETTING_U64, .field = FIELD(rooms_per_client),
+     .fallback = "1000", .least = 1, .most = 100000, .help = "rooms that one client may be in"},
+    {.name = "max-data", .type = RJ_SETTING_U64, .field = FIELD(max_data_bytes), .fallback = "1000000",
+     .least = 1, .most = 1 << 30, .unit = "bytes", .help = "largest message, with its attachments"},
+    {.name = "history-default", .type = RJ_SETTING_U64, .field = FIELD(history_default), .fallback = "50",
+     .least = 1, .most = 100000, .help = "messages of a history page when no limit is given"},
+    {.name = "history-max", .type = RJ_SETTING_U64, .field = FIELD(history_max), .fallback = "1000",
+     .least = 1, .most = 100000, .help = "messages of a history page at most"},
+
+    {.group = "Log", .name = "retention", .type = RJ_SETTING_U64, .field = FIELD(retention_ms),
+     .fallback = "604800000", .most = 36500 * 86400000ULL, .unit = "ms",
+     .help = "how long messages are kept; 0 = for ever"},
+    {.name = "dedupe-window", .type = RJ_SETTING_U64, .field = FIELD(dedupe_window_ms), .fallback = "600000",
+     .least = 1000, .most = 30 * 86400000ULL, .unit = "ms", .help = "how long publish ids are remembered"},
+    {.name = "dedupe-max", .type = RJ_SETTING_U64, .field = FIELD(dedupe_max), .fallback = "1000000",
+     .least = 1, .most = UINT32_MAX, .help = "publish ids that are remembered at most"},
+    {.name = "max-in-flight", .type = RJ_SETTING_U64, .field = FIELD(max_in_flight), .fallback = "200000",
+     .least = 1, .most = 100000000, .help = "writes that may wait for the disk before reading stops"},
+
+    {.group = "Links", .name = "lease", .type = RJ_SETTING_U64, .field = FIELD(lease_ms), .fallback = "6000",
+     .least = 100, .most = 3600000, .unit = "ms", .help = "a gateway or backend silent for so long is gone"},
+    {.name = "ping", .type = RJ_SETTING_U64, .field = FIELD(ping_ms), .fallback = "1000", .least = 10,
+     .most = 3600000, .unit = "ms", .help = "a heartbeat after so much silence of one's own"},
+    {.name = "max-frame", .type = RJ_SETTING_U64, .field = FIELD(max_frame_bytes), .fallback = "16777216",
+     .least = 65536, .most = 1 << 30, .unit = "bytes", .help = "largest frame accepted from a peer"},
+    {0},
+};
+/* clang-format on */
+
+/* Rules that span two settings; RJ_SETTINGS_WRONG when one is broken. */
+static enum rj_settings_outcome check(const struct rj_conf *conf)
+{
+    if (conf->lease_ms < 2 * conf->ping_ms) {
+        fprintf(stderr, "rejoin-broker: lease must be at least twice ping\n");
+        return RJ_SETTINGS_WRONG;
+    }
+    if (conf->max_frame_bytes < 2 * conf->max_data_bytes) {
+        fprintf(stderr, "rejoin-broker: max-frame must be at least twice max-data\n");
+        return RJ_SETTINGS_WRONG;
+    }
+    for (char **nsp = conf->namespaces; *nsp; nsp++) {
+        if ((*nsp)[0] == '/' && strlen(*nsp) <= 128)
+            continue;
+        fprintf(stderr, "rejoin-broker: namespaces: \"%s\" must begin with / and have at most 128 bytes\n",
+                *nsp);
+        return RJ_SETTINGS_WRONG;
+    }
+    return RJ_SETTINGS_RUN;
+}
+
+enum rj_settings_outcome rj_conf_load(struct rj_conf *conf, int argc, char **argv, char **env, int *exit_code)
+{
+    static const struct rj_settings_program program = {
+        .name = "rejoin-broker",
+        .summary = "Owns rooms, sessions and the durable log of Rejoin.",
+        .version = REJOIN_VERSION,
+        .table = table,
+    };
+    enum rj_settings_outcome outcome = rj_settings_load(&program, argc, argv, env, conf);
+    if (outcome == RJ_SETTINGS_RUN && (outcome = check(conf)) != RJ_SETTINGS_RUN)
+        rj_conf_free(conf);
+    *exit_code = outcome == RJ_SETTINGS_WRONG ? EXIT_USAGE : 0;
+    return outcome;
+}
+
+void rj_conf_free(struct rj_conf *conf)
+{
+    rj_settings_free(table, conf);
+}
+
+bool rj_conf_has_namespace(const struct rj_conf *conf, const char *nsp)
+{
+    for (char **known = conf->namespaces; known && *known; known++)
+        if (strcmp(*known, nsp) == 0)
+            return true;
+    return false;
+}

@@ -1,0 +1,50 @@
+/* The settings of a broker: one struct, filled once at start from flags, environment, YAML file and defaults
+ * (proto/base/settings.h), read by everybody, changed by nobody.
+ */
+#ifndef RJ_CONF_H
+#define RJ_CONF_H
+
+#include "proto/base/settings.h"
+
+enum rj_identity {
+    RJ_IDENTITY_NONE,    /* every client is anonymous */
+    RJ_IDENTITY_CLAIMED, /* auth.user, unverified: for demos and trusted networks */
+};
+
+enum rj_room_policy {
+    RJ_ROOMS_MEMBERS, /* publish and history need a join */
+    RJ_ROOMS_OPEN,
+};
+
+struct rj_conf {
+    char *data;
+    char *gateways;
+    char *backends;
+    unsigned log_level;
+    unsigned log_format;
+    char **namespaces;
+    unsigned identity;    /* enum rj_identity */
+    unsigned room_policy; /* enum rj_room_policy */
+    uint64_t session_lifetime_ms;
+    uint64_t retention_ms;
+    uint64_t lease_ms;
+    uint64_t ping_ms;
+    uint64_t max_frame_bytes;
+    uint64_t max_data_bytes;
+    uint64_t rooms_per_client;
+    uint64_t history_default;
+    uint64_t history_max;
+    uint64_t max_in_flight;
+    uint64_t dedupe_window_ms;
+    uint64_t dedupe_max;
+};
+
+/* Fills `conf` (zeroed by the caller). Unless the outcome is RJ_SETTINGS_RUN the process is to end with
+ * *exit_code: everything has been said. */
+enum rj_settings_outcome rj_conf_load(struct rj_conf *conf, int argc, char **argv, char **env,
+                                      int *exit_code);
+void rj_conf_free(struct rj_conf *conf);
+
+bool rj_conf_has_namespace(const struct rj_conf *conf, const char *nsp);
+
+#endif

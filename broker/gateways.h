@@ -1,0 +1,55 @@
+/* The gateways: who is here, how far its stream is, which clients are attached to it.
+ *
+ *   Hello ─► ATTACHING ─ Ready ─► LAGGING ─ the log has been read up to now ─► LIVE ─ lease over ─► GONE
+ *     ▲          its sessions re-attach     (replay.h)                           │
+ *     └───────────────────────── a new Hello with the same id ───────────────────┘
+ *
+ * A gateway whose stream has ended keeps its clients until its lease is over: a short drop changes nothing.
+ * One that is GONE keeps its slot until its sessions have been detached, a bounded number a turn.
+ */
+#ifndef RJ_GATEWAYS_H
+#define RJ_GATEWAYS_H
+
+#include "broker/peer.h"
+#include "broker/session.h"
+
+struct rj_broker;
+
+enum rj_gateway_state { RJ_GATEWAY_ATTACHING, RJ_GATEWAY_LAGGING, RJ_GATEWAY_LIVE, RJ_GATEWAY_GONE };
+
+struct rj_gateway {
+    struct rj_peer peer; /* first: a peer of its side is a gateway */
+    enum rj_gateway_state state;
+    uint64_t upto;              /* while not LIVE: what concerns it stands in its stream up to here */
+    struct rj_session *clients; /* by handle */
+    struct rj_session *replays; /* those of them that are being replayed, the next one first */
+};
+
+struct rj_gateways {
+    struct rj_gateway *slots[RJ_GATEWAYS_MAX];
+    size_t n;
+};
+
+/* What follows a Hello of that role; the route may be known or not. */
+void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__Hello *hello);
+void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway);
+
+/* Deliveries go to it as they are committed. */
+static inline bool rj_gateway_is_live(const struct rj_gateway *gateway)
+{
+    return gateway->state == RJ_GATEWAY_LIVE && gateway->peer.stream;
+}
+
+/* Its client with that handle, or NULL. */
+struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t handle);
+
+/* Says to close a client; dropped when there is no stream. */
+void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *reason);
+void rj_gateway_kick_all(struct rj_gateway *gateway, const char *reason);
+
+/* Detaches some of the sessions of gateways that are GONE, and frees the empty ones. True: there are more. */
+bool rj_gateways_sweep(struct rj_broker *broker);
+
+void rj_gateways_fini(struct rj_broker *broker);
+
+#endif

@@ -1,0 +1,241 @@
+#include "broker/publish.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+
+#include "broker/delivery.h"
+#include "broker/rooms.h"
+#include "proto/base/clock.h"
+#include "proto/base/json.h"
+#include "proto/base/mem.h"
+#include "proto/offset.h"
+
+#define DEFAULT_EVENT "room:message"
+
+/* An append on its way to the disk. */
+struct publishing {
+    struct rj_broker *broker;
+    struct rj_reply_to to;
+    size_t n_rooms;
+    rj_room_id rooms[];
+};
+
+/* ------------------------------------------------------------------------------------------ targets */
+
+static enum rj_status client_target(struct rj_request *request, const Rejoin__Message *message,
+                                    rj_room_id *room)
+{
+    struct rj_room_name name;
+    if (message->n_targets != 1)
+        return request->why = "a client publishes to one room", RJ_BAD_REQUEST;
+    enum rj_status status =
+        rj_room_authorize(request->broker, request->session, message->targets[0]->name, true, &name);
+    if (status == RJ_OK)
+        *room = name.id;
+    return status;
+}
+
+static enum rj_status backend_targets(struct rj_request *request, const Rejoin__Message *message,
+                                      rj_room_id *rooms)
+{
+    if (!rj_conf_has_namespace(request->broker->conf, message->namespace_))
+        return RJ_BAD_NAMESPACE;
+    if (message->n_targets < 1 || message->n_targets > RJ_TARGETS_MAX)
+        return request->why = "1 to 64 targets are needed", RJ_BAD_REQUEST;
+    for (size_t i = 0; i < message->n_targets; i++) {
+        struct rj_room_name name;
+        enum rj_status status =
+            rj_room_resolve(request->broker, message->namespace_, message->targets[i]->name, true, &name);
+        if (status != RJ_OK)
+            return status;
+        for (size_t j = 0; j < i; j++)
+            if (rooms[j] == name.id)
+                return request->why = "targets must be distinct", RJ_BAD_REQUEST;
+        rooms[i] = name.id;
+    }
+    return RJ_OK;
+}
+
+/* The rooms that the message is for, one per target. */
+static enum rj_status find_rooms(struct rj_request *request, const Rejoin__Message *message,
+                                 rj_room_id rooms[static RJ_TARGETS_MAX])
+{
+    for (size_t i = 0; i < message->n_targets; i++)
+        if (message->targets[i]->kind != REJOIN__TARGET__KIND__ROOM)
+            return request->why = "only rooms can be published to", RJ_BAD_REQUEST;
+    return request->session ? client_target(request, message, rooms)
+                            : backend_targets(request, message, rooms);
+}
+
+static bool exceptions_are_valid(const Rejoin__Message *message)
+{
+    if (message->n_except_sids > RJ_EXCEPT_MAX || message->n_except_rooms > RJ_EXCEPT_MAX)
+        return false;
+    for (size_t i = 0; i < message->n_except_sids; i++)
+        if (strlen(message->except_sids[i]) != RJ_ID_LEN ||
+            !rj_utf8_is_valid(rj_span_str(message->except_sids[i])))
+            return false;
+    for (size_t i = 0; i < message->n_except_rooms; i++)
+        if (rj_room_name_check(message->except_rooms[i]) != RJ_OK)
+            return false;
+    return true;
+}
+
+/* ------------------------------------------------------------------------------------------ the server's
+ * part */
+
+/* Sets what no publisher may set for itself. The texts are borrowed from session and backend. */
+static enum rj_status complete(struct rj_request *request, Rejoin__Publish *publish)
+{
+    Rejoin__Message *message = publish->message;
+    struct rj_session *session = request->session;
+    if (!message->event[0])
+        message->event = DEFAULT_EVENT;
+    if (!session) {
+        message->from_user = message->from_sid = "";
+        message->source = request->backend->name;
+        return exceptions_are_valid(message) ? RJ_OK : RJ_BAD_REQUEST;
+    }
+    message->namespace_ = session->nsp;
+    message->from_user = session->user;
+    message->from_sid = session->sid;
+    message->source = "";
+    message->n_except_rooms = 0;
+    message->n_except_sids = 0;
+    if (publish->exclude_self) {
+        message->except_sids = rj_arena_alloc(&request->broker->arena, sizeof *message->except_sids);
+        message->except_sids[0] = session->sid;
+        message->n_except_sids = 1;
+    }
+    return RJ_OK;
+}
+
+/* The key by which a repeated publish is known: whose it is, and which. Both in the arena. */
+static void dedupe_key(struct rj_request *request, const Rejoin__Message *message, struct rj_span *source,
+                       struct rj_span *id)
+{
+    struct rj_arena *arena = &request->broker->arena;
+    size_t id_len = strlen(message->id), size;
+    char *text;
+    if (request->backend) {
+        size = strlen(request->backend->name) + 3;
+        text = rj_arena_alloc(arena, size);
+        *source = rj_span_of(text, (size_t)snprintf(text, size, "b:%s", request->backend->name));
+        *id = rj_span_of(message->id, id_len);
+    } else if (id_len) {
+        const char *room = message->targets[0]->name;
+        size_t room_len = strlen(room);
+        text = rj_arena_alloc(arena, RJ_ID_LEN + 3);
+        *source = rj_span_of(text, (size_t)snprintf(text, RJ_ID_LEN + 3, "s:%s", request->session->sid));
+        text = rj_arena_alloc(arena, room_len + 1 + id_len);
+        memcpy(text, room, room_len + 1);
+        memcpy(text + room_len + 1, message->id, id_len);
+        *id = rj_span_of(text, room_len + 1 + id_len);
+    } else {
+        /* The publisher gave none, but its gateway may have to repeat the command. */
+        size = strlen(request->peer->id) + 24;
+        text = rj_arena_alloc(arena, size);
+        *source = rj_span_str("gateway");
+        *id =
+            rj_span_of(text, (size_t)snprintf(text, size, "#%s:%" PRIu64, request->peer->id, request->to.id));
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ effects */
+
+static void reply_published(struct rj_broker *broker, struct rj_reply_to to,
+                            const struct rj_store_receipt *receipt, bool is_duplicate)
+{
+    char offset[RJ_OFFSET_MAX + 1] = "";
+    Rejoin__Published published = REJOIN__PUBLISHED__INIT;
+    Rejoin__Reply reply = REJOIN__REPLY__INIT;
+    if (receipt->pos)
+        rj_offset_format((struct rj_offset){receipt->epoch, receipt->pos}, offset);
+    published.pos = receipt->pos;
+    published.offset = offset;
+    published.seqs = (uint64_t *)(uintptr_t)receipt->seqs;
+    published.n_seqs = receipt->n_seqs;
+    published.ts_ms = receipt->ts_ms;
+    published.duplicate = is_duplicate;
+    reply.result_case = REJOIN__REPLY__RESULT_PUBLISHED;
+    reply.published = &published;
+    rj_reply(broker, to, &reply);
+}
+
+static void on_appended(void *ctx, enum rj_append_outcome outcome, const struct rj_store_receipt *receipt,
+                        struct rj_span payload)
+{
+    struct publishing *publishing = ctx;
+    struct rj_broker *broker = publishing->broker;
+    switch (outcome) {
+    case RJ_APPEND_STORED: {
+        struct rj_delivery delivery = {receipt->pos, receipt->ts_ms, receipt->seqs, receipt->n_seqs, payload};
+        uint64_t mask = rj_delivery_mask(&broker->rooms, publishing->rooms, publishing->n_rooms);
+        broker->stats.delivers += rj_delivery_send(&broker->gateways, mask, &delivery);
+        broker->delivered = receipt->pos; /* from now on, Batch.upto may say so */
+        reply_published(broker, publishing->to, receipt, false);
+        break;
+    }
+    case RJ_APPEND_DUPLICATE:
+        broker->stats.duplicates++;
+        reply_published(broker, publishing->to, receipt, true);
+        break;
+    case RJ_APPEND_UNKNOWN:
+        rj_reply_error(broker, publishing->to, RJ_UNAVAILABLE, "the outcome is unknown: repeat it");
+        break;
+    }
+    free(publishing);
+}
+
+/* A volatile message: to whom it can be sent now, and forgotten. */
+static void send_volatile(struct rj_request *request, const struct rj_store_append *append)
+{
+    struct rj_broker *broker = request->broker;
+    struct rj_store_receipt receipt = {.ts_ms = rj_clock_wall_ms()};
+    struct rj_delivery delivery = {.ts_ms = receipt.ts_ms, .message = append->payload};
+    uint64_t mask = rj_delivery_mask(&broker->rooms, append->rooms, append->n_rooms);
+    broker->stats.volatiles++;
+    broker->stats.delivers += rj_delivery_send(&broker->gateways, mask, &delivery);
+    reply_published(broker, request->to, &receipt, false);
+}
+
+static void append_message(struct rj_request *request, const struct rj_store_append *append)
+{
+    struct rj_broker *broker = request->broker;
+    struct publishing *publishing =
+        rj_alloc(sizeof *publishing + append->n_rooms * sizeof *publishing->rooms);
+    publishing->broker = broker;
+    publishing->to = request->to;
+    publishing->n_rooms = append->n_rooms;
+    memcpy(publishing->rooms, append->rooms, append->n_rooms * sizeof *publishing->rooms);
+    broker->stats.publishes++;
+    rj_store_append(broker->store, append, on_appended, publishing);
+}
+
+enum rj_status rj_cmd_publish(struct rj_request *request)
+{
+    struct rj_broker *broker = request->broker;
+    Rejoin__Publish *publish = request->command->publish;
+    Rejoin__Message *message = publish->message;
+    rj_room_id rooms[RJ_TARGETS_MAX];
+    if (!message)
+        return RJ_BAD_REQUEST;
+    enum rj_status status = rj_message_check(message, broker->conf->max_data_bytes, &request->why);
+    if (status == RJ_OK)
+        status = complete(request, publish);
+    if (status == RJ_OK)
+        status = find_rooms(request, message, rooms);
+    if (status != RJ_OK)
+        return status;
+
+    struct rj_store_append append = {.rooms = rooms, .n_rooms = message->n_targets};
+    dedupe_key(request, message, &append.source, &append.id);
+    size_t size = rejoin__message__get_packed_size(message);
+    uint8_t *packed = rj_arena_alloc(&broker->arena, size);
+    append.payload = rj_span_of(packed, rejoin__message__pack(message, packed));
+    if (message->volatile_)
+        send_volatile(request, &append);
+    else
+        append_message(request, &append);
+    return RJ_OK;
+}

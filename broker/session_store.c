@@ -1,0 +1,293 @@
+#include "broker/session_store.h"
+
+#include "proto/base/clock.h"
+
+enum {
+    RECORD_FORMAT = 1,
+    RECORD_FIXED = 2 + 3 * 8,
+    ROOMS_MAX = 1 << 20, /* of one session, when it is read back: no bound but a stop */
+};
+
+static void put_u64(struct rj_buf *out, uint64_t value)
+{
+    uint8_t bytes[8];
+    for (int i = 0; i < 8; i++)
+        bytes[i] = (uint8_t)(value >> (8 * i));
+    rj_buf_put(out, bytes, sizeof bytes);
+}
+
+static uint64_t get_u64(const uint8_t *bytes)
+{
+    uint64_t value = 0;
+    for (int i = 7; i >= 0; i--)
+        value = value << 8 | bytes[i];
+    return value;
+}
+
+static void put_text(struct rj_buf *out, struct rj_span text)
+{
+    rj_buf_put_u8(out, (uint8_t)text.len);
+    rj_buf_put_span(out, text);
+}
+
+void rj_session_record_encode(const struct rj_session_record *record, struct rj_buf *out)
+{
+    rj_buf_put_u8(out, RECORD_FORMAT);
+    rj_buf_put_u8(out, record->is_connected);
+    put_u64(out, record->seen_ms);
+    put_u64(out, record->incarnation);
+    put_u64(out, record->start_pos);
+    put_text(out, record->sid);
+    put_text(out, record->nsp);
+    put_text(out, record->user);
+}
+
+static bool take_text(struct rj_span *rest, struct rj_span *text)
+{
+    if (rest->len < 1 || rest->len - 1 < rest->data[0])
+        return false;
+    *text = rj_span_of(rest->data + 1, rest->data[0]);
+    *rest = rj_span_from(*rest, 1 + text->len);
+    return true;
+}
+
+enum rj_status rj_session_record_decode(struct rj_span bytes, struct rj_session_record *out)
+{
+    if (bytes.len < 1)
+        return RJ_CORRUPT;
+    if (bytes.data[0] != RECORD_FORMAT)
+        return RJ_VERSION;
+    if (bytes.len < RECORD_FIXED)
+        return RJ_CORRUPT;
+    struct rj_session_record record = {
+        .is_connected = bytes.data[1],
+        .seen_ms = get_u64(bytes.data + 2),
+        .incarnation = get_u64(bytes.data + 10),
+        .start_pos = get_u64(bytes.data + 18),
+    };
+    struct rj_span rest = rj_span_from(bytes, RECORD_FIXED);
+    if (!take_text(&rest, &record.sid) || !take_text(&rest, &record.nsp) || !take_text(&rest, &record.user) ||
+        rest.len != 0 || record.sid.len != RJ_ID_LEN)
+        return RJ_CORRUPT;
+    *out = record;
+    return RJ_OK;
+}
+
+bool rj_session_record_is_expired(const struct rj_session_record *record, uint64_t now_ms, uint64_t uptime_ms,
+                                  uint64_t lifetime_ms)
+{
+    if (record->is_connected && uptime_ms < lifetime_ms)
+        return false;
+    return now_ms > record->seen_ms && now_ms - record->seen_ms > lifetime_ms;
+}
+
+/* ------------------------------------------------------------------------------------------ writing */
+
+static struct rj_span pid_of(const struct rj_session *session)
+{
+    return rj_span_of(session->pid, RJ_ID_LEN);
+}
+
+void rj_session_store_save(struct rj_store *store, const struct rj_session *session, bool is_connected,
+                           rj_store_written *done, void *ctx)
+{
+    struct rj_buf value = {0};
+    rj_session_record_encode(
+        &(struct rj_session_record){
+            .is_connected = is_connected,
+            .seen_ms = rj_clock_wall_ms(),
+            .incarnation = session->incarnation,
+            .start_pos = session->start_pos,
+            .sid = rj_span_str(session->sid),
+            .nsp = rj_span_str(session->nsp),
+            .user = rj_span_str(session->user),
+        },
+        &value);
+    rj_store_put(store, RJ_TABLE_SESSION, pid_of(session), rj_buf_span(&value), RJ_ANY_VERSION, done, ctx);
+    rj_buf_free(&value);
+}
+
+static void save_number(struct rj_store *store, enum rj_store_table table, struct rj_span key,
+                        uint64_t number, rj_store_written *done, void *ctx)
+{
+    struct rj_buf value = {0};
+    put_u64(&value, number);
+    rj_store_put(store, table, key, rj_buf_span(&value), RJ_ANY_VERSION, done, ctx);
+    rj_buf_free(&value);
+}
+
+void rj_session_store_save_cursor(struct rj_store *store, const struct rj_session *session)
+{
+    save_number(store, RJ_TABLE_CURSOR, pid_of(session), session->cursor, NULL, NULL);
+}
+
+enum { MEMBERSHIP_KEY_MAX = RJ_ID_LEN + 1 + RJ_TARGET_KEY_MAX };
+_Static_assert((int)MEMBERSHIP_KEY_MAX <= (int)RJ_STORE_KEY_MAX, "a membership's key fits the store");
+
+static struct rj_span membership_key(uint8_t out[static MEMBERSHIP_KEY_MAX], const struct rj_session *session,
+                                     struct rj_span room_key)
+{
+    memcpy(out, session->pid, RJ_ID_LEN);
+    out[RJ_ID_LEN] = RJ_SESSION_MARK;
+    memcpy(out + RJ_ID_LEN + 1, room_key.data, room_key.len);
+    return rj_span_of(out, RJ_ID_LEN + 1 + room_key.len);
+}
+
+void rj_session_store_join(struct rj_store *store, const struct rj_session *session,
+                           const struct rj_membership *membership, rj_store_written *done, void *ctx)
+{
+    uint8_t key[MEMBERSHIP_KEY_MAX];
+    struct rj_span room_key = rj_span_of(membership->room->key, membership->room->key_len);
+    save_number(store, RJ_TABLE_SESSION, membership_key(key, session, room_key), membership->since_pos, done,
+                ctx);
+}
+
+void rj_session_store_leave(struct rj_store *store, const struct rj_session *session, struct rj_span room_key,
+                            rj_store_written *done, void *ctx)
+{
+    uint8_t key[MEMBERSHIP_KEY_MAX];
+    rj_store_delete(store, RJ_TABLE_SESSION, membership_key(key, session, room_key), done, ctx);
+}
+
+void rj_session_store_delete(struct rj_store *store, struct rj_span pid, rj_store_written *done, void *ctx)
+{
+    rj_store_delete(store, RJ_TABLE_CURSOR, pid, NULL, NULL);
+    rj_store_delete_prefix(store, RJ_TABLE_SESSION, pid, done, ctx);
+}
+
+/* ------------------------------------------------------------------------------------------ reading */
+
+/* Memberships as they were read, before the rooms are looked up: {u16 length, room key, u64 since_pos}. */
+static bool on_membership(void *ctx, struct rj_span key, struct rj_span value)
+{
+    struct rj_buf *found = ctx;
+    struct rj_span room_key = rj_span_from(key, RJ_ID_LEN + 1);
+    if (room_key.len < 3 || room_key.len > RJ_TARGET_KEY_MAX || value.len != 8)
+        return true; /* nothing that we write */
+    uint16_t len = (uint16_t)room_key.len;
+    rj_buf_put(found, &len, sizeof len);
+    rj_buf_put_span(found, room_key);
+    rj_buf_put_span(found, value);
+    return true;
+}
+
+static enum rj_status load_rooms(struct rj_store *store, struct rj_session *session, struct rj_rooms *rooms)
+{
+    struct rj_buf found = {0};
+    uint8_t prefix[RJ_ID_LEN + 1];
+    memcpy(prefix, session->pid, RJ_ID_LEN);
+    prefix[RJ_ID_LEN] = RJ_SESSION_MARK;
+    enum rj_status status = rj_store_scan(store, RJ_TABLE_SESSION, rj_span_of(prefix, sizeof prefix),
+                                          (struct rj_span){NULL, 0}, ROOMS_MAX, on_membership, &found);
+    for (size_t at = 0; status == RJ_OK && at < found.len;) {
+        uint16_t len;
+        memcpy(&len, found.data + at, sizeof len);
+        struct rj_span key = rj_span_of(found.data + at + sizeof len, len);
+        uint64_t since_pos = get_u64(key.data + len);
+        at += sizeof len + len + 8;
+        rj_room_id room;
+        status = rj_store_room(store, key, true, &room);
+        if (status == RJ_OK)
+            rj_session_add_room(session, rj_room_ref(rooms, room, key), since_pos);
+    }
+    rj_buf_free(&found);
+    return status;
+}
+
+static uint64_t load_cursor(struct rj_store *store, struct rj_span pid)
+{
+    struct rj_buf value = {0};
+    uint64_t cursor = 0;
+    if (rj_store_get(store, RJ_TABLE_CURSOR, pid, &value, NULL) == RJ_OK && value.len == 8)
+        cursor = get_u64(value.data);
+    rj_buf_free(&value);
+    return cursor;
+}
+
+static struct rj_session *session_of_record(struct rj_sessions *sessions, const char *pid,
+                                            const struct rj_session_record *record)
+{
+    char sid[RJ_ID_LEN + 1] = "", nsp[256] = "", user[256] = "";
+    memcpy(sid, record->sid.data, record->sid.len);
+    memcpy(nsp, record->nsp.data, record->nsp.len);
+    memcpy(user, record->user.data, record->user.len);
+    struct rj_session *session = rj_session_new(sessions, pid, sid, nsp, user);
+    session->incarnation = record->incarnation;
+    session->start_pos = record->start_pos;
+    return session;
+}
+
+enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
+                                     struct rj_sessions *sessions, struct rj_rooms *rooms,
+                                     struct rj_session **out)
+{
+    struct rj_buf value = {0};
+    struct rj_session_record record;
+    struct rj_session *session = NULL;
+    struct rj_span key = rj_span_of(pid, RJ_ID_LEN);
+    enum rj_status status = rj_session_pid_is_valid(pid)
+                                ? rj_store_get(store, RJ_TABLE_SESSION, key, &value, NULL)
+                                : RJ_NOT_FOUND;
+    if (status == RJ_OK)
+        status = rj_session_record_decode(rj_buf_span(&value), &record);
+    if (status == RJ_OK &&
+        rj_session_record_is_expired(&record, clock.now_ms, clock.uptime_ms, clock.lifetime_ms))
+        status = RJ_TIMEOUT;
+    if (status == RJ_OK) {
+        session = session_of_record(sessions, pid, &record);
+        session->cursor = load_cursor(store, key);
+        status = load_rooms(store, session, rooms);
+        if (status != RJ_OK)
+            rj_session_free(sessions, rooms, session);
+    }
+    rj_buf_free(&value);
+    if (status == RJ_OK)
+        *out = session;
+    return status;
+}
+
+/* ------------------------------------------------------------------------------------------ expiry */
+
+struct sweep_visit {
+    struct rj_session_sweep *sweep;
+    struct rj_session_clock clock;
+    const struct rj_sessions *sessions;
+    struct rj_buf expired; /* pids */
+    size_t seen;
+};
+
+static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
+{
+    struct sweep_visit *visit = ctx;
+    struct rj_session_record record;
+    visit->seen++;
+    rj_buf_clear(&visit->sweep->after);
+    rj_buf_put_span(&visit->sweep->after, key);
+    if (key.len != RJ_ID_LEN || rj_session_record_decode(value, &record) != RJ_OK)
+        return true;
+    char pid[RJ_ID_LEN + 1] = "";
+    memcpy(pid, key.data, RJ_ID_LEN);
+    if (rj_session_record_is_expired(&record, visit->clock.now_ms, visit->clock.uptime_ms,
+                                     visit->clock.lifetime_ms) &&
+        !rj_session_find(visit->sessions, pid))
+        rj_buf_put(&visit->expired, pid, RJ_ID_LEN);
+    return true;
+}
+
+size_t rj_session_store_sweep(struct rj_session_sweep *sweep, struct rj_store *store,
+                              struct rj_session_clock clock, const struct rj_sessions *sessions, size_t limit)
+{
+    struct sweep_visit visit = {.sweep = sweep, .clock = clock, .sessions = sessions};
+    struct rj_buf after = sweep->after;
+    sweep->after = (struct rj_buf){0};
+    rj_store_scan(store, RJ_TABLE_SESSION, (struct rj_span){NULL, 0}, rj_buf_span(&after), limit, on_swept,
+                  &visit);
+    rj_buf_free(&after);
+    if (visit.seen < limit)
+        rj_buf_clear(&sweep->after);
+    for (size_t at = 0; at < visit.expired.len; at += RJ_ID_LEN)
+        rj_session_store_delete(store, rj_span_of(visit.expired.data + at, RJ_ID_LEN), NULL, NULL);
+    size_t n = visit.expired.len / RJ_ID_LEN;
+    rj_buf_free(&visit.expired);
+    return n;
+}

@@ -1,0 +1,68 @@
+/* Sessions in the store: their records, memberships and cursors, and when they expire.
+ *
+ *   table    key                      value
+ *   session  pid (22 bytes)           record, see rj_session_record_encode
+ *   session  pid, 0x01, room key      since_pos u64 LE
+ *   cursor   pid                      pos u64 LE
+ *
+ * A join writes one small pair, not the session; deleting a session is deleting the prefix `pid`.
+ */
+#ifndef RJ_SESSION_STORE_H
+#define RJ_SESSION_STORE_H
+
+#include "broker/session.h"
+
+enum { RJ_SESSION_MARK = 0x01 /* between pid and room key */ };
+
+/* What a session's record says. The texts are borrowed. */
+struct rj_session_record {
+    bool is_connected; /* written at CONNECT; a crash leaves it so */
+    uint64_t seen_ms;  /* wall clock of that, or of the end of its last connection */
+    uint64_t incarnation;
+    uint64_t start_pos;
+    struct rj_span sid, nsp, user;
+};
+
+/*   u8 format (1), u8 is_connected, u64 LE seen_ms, incarnation, start_pos,
+ *   u8 length and bytes each: sid, namespace, user */
+void rj_session_record_encode(const struct rj_session_record *record, struct rj_buf *out);
+
+/* RJ_VERSION for another format, RJ_CORRUPT for a wrong shape. */
+enum rj_status rj_session_record_decode(struct rj_span bytes, struct rj_session_record *out);
+
+/* Whether a session may no longer be restored. One that was connected when the broker crashed counts from the
+ * broker's start: its client had no way to come back before. */
+bool rj_session_record_is_expired(const struct rj_session_record *record, uint64_t now_ms, uint64_t uptime_ms,
+                                  uint64_t lifetime_ms);
+
+/* Queue writes; `done` may be NULL. The session has a pid. */
+void rj_session_store_save(struct rj_store *store, const struct rj_session *session, bool is_connected,
+                           rj_store_written *done, void *ctx);
+void rj_session_store_save_cursor(struct rj_store *store, const struct rj_session *session);
+void rj_session_store_join(struct rj_store *store, const struct rj_session *session,
+                           const struct rj_membership *membership, rj_store_written *done, void *ctx);
+void rj_session_store_leave(struct rj_store *store, const struct rj_session *session, struct rj_span room_key,
+                            rj_store_written *done, void *ctx);
+void rj_session_store_delete(struct rj_store *store, struct rj_span pid, rj_store_written *done, void *ctx);
+
+/* When a session may be restored: what rj_session_record_is_expired needs to know. */
+struct rj_session_clock {
+    uint64_t now_ms, uptime_ms, lifetime_ms;
+};
+
+/* Brings a session that is not in RAM back, detached, with its rooms and cursor. RJ_NOT_FOUND: there is none;
+ * RJ_TIMEOUT: it has expired; RJ_CORRUPT, RJ_VERSION, RJ_IO: it cannot be read. */
+enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
+                                     struct rj_sessions *sessions, struct rj_rooms *rooms,
+                                     struct rj_session **out);
+
+/* The sweep: looks at the next `limit` pairs and queues the deletion of sessions that have expired and are
+ * not in RAM. Returns how many. */
+struct rj_session_sweep {
+    struct rj_buf after; /* where to go on; empty: at the first */
+};
+size_t rj_session_store_sweep(struct rj_session_sweep *sweep, struct rj_store *store,
+                              struct rj_session_clock clock, const struct rj_sessions *sessions,
+                              size_t limit);
+
+#endif

@@ -1,0 +1,50 @@
+/* The figures that the broker counts, by their Prometheus names. Plain numbers of one thread: anybody adds to
+ * `stats->name`; the report adds what the store and the tables know.
+ */
+#ifndef RJ_STATS_H
+#define RJ_STATS_H
+
+#include <stdint.h>
+
+/* X(field, "name without the prefix rejoin_broker_") */
+#define RJ_STATS_LIST(X)                                                                                     \
+    X(frames_in, "frames_in_total")                                                                          \
+    X(frames_out, "frames_out_total")                                                                        \
+    X(bytes_out, "bytes_out_total")                                                                          \
+    X(garbage, "garbage_frames_total")                                                                       \
+    X(strangers, "stranger_frames_total")                                                                    \
+    X(refused_peers, "refused_peers_total")                                                                  \
+    X(commands, "commands_total")                                                                            \
+    X(refused, "refused_commands_total")                                                                     \
+    X(publishes, "publishes_total")                                                                          \
+    X(volatiles, "volatile_publishes_total")                                                                 \
+    X(duplicates, "duplicate_publishes_total")                                                               \
+    X(delivers, "delivers_total")                                                                            \
+    X(replayed, "replayed_messages_total")                                                                   \
+    X(refilled, "refilled_messages_total")                                                                   \
+    X(streams_dropped, "streams_dropped_total")                                                              \
+    X(leases_expired, "leases_expired_total")                                                                \
+    X(sessions_new, "sessions_created_total")                                                                \
+    X(sessions_recovered, "sessions_recovered_total")                                                        \
+    X(sessions_taken_over, "sessions_taken_over_total")                                                      \
+    X(sessions_expired, "sessions_expired_total")                                                            \
+    X(sessions_left, "sessions_left_total")                                                                  \
+    X(unrecovered_unknown, "sessions_not_recovered_unknown_total")                                           \
+    X(unrecovered_expired, "sessions_not_recovered_expired_total")                                           \
+    X(unrecovered_gap, "sessions_not_recovered_gap_total")                                                   \
+    X(unrecovered_offset, "sessions_not_recovered_offset_total")                                             \
+    X(unrecovered_mismatch, "sessions_not_recovered_mismatch_total")
+
+struct rj_stats {
+#define RJ_STATS_FIELD(field, name) uint64_t field;
+    RJ_STATS_LIST(RJ_STATS_FIELD)
+#undef RJ_STATS_FIELD
+};
+
+struct rj_broker;
+struct rj_reply_to;
+
+/* Answers a StatsQuery. */
+void rj_stats_answer(struct rj_broker *broker, struct rj_reply_to to);
+
+#endif

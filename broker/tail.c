@@ -1,0 +1,233 @@
+#include "broker/tail.h"
+
+#include <inttypes.h>
+#include <stdlib.h>
+#include <utlist.h>
+
+#include "proto/base/mem.h"
+#include "proto/offset.h"
+
+enum {
+    CHUNK_RECORDS = 256,
+    CHUNK_BYTES = 256 << 10,
+    CREDIT_MAX = 1 << 30,
+};
+
+struct rj_tail {
+    uint64_t id;     /* of the command */
+    rj_room_id room; /* 0: the whole log */
+    uint64_t after;  /* everything up to here has been sent */
+    uint64_t credit;
+    struct rj_tail *prev, *next;
+};
+
+static struct rj_tail *find(struct rj_backend *backend, uint64_t id)
+{
+    struct rj_tail *tail;
+    DL_FOREACH (backend->tails, tail) {
+        if (tail->id == id)
+            return tail;
+    }
+    return NULL;
+}
+
+static void end_tail(struct rj_backend *backend, struct rj_tail *tail)
+{
+    DL_DELETE(backend->tails, tail);
+    backend->n_tails--;
+    free(tail);
+}
+
+void rj_tails_end(struct rj_backend *backend)
+{
+    while (backend->tails)
+        end_tail(backend, backend->tails);
+}
+
+void rj_tail_credit(struct rj_backend *backend, uint64_t id, uint32_t more)
+{
+    struct rj_tail *tail = find(backend, id);
+    if (tail)
+        tail->credit = tail->credit + more < CREDIT_MAX ? tail->credit + more : CREDIT_MAX;
+}
+
+/* Where a tail begins: after `*after`. "" = from now on, "0" = from the oldest kept. */
+static enum rj_status find_start(struct rj_broker *broker, const char *offset, uint64_t *after)
+{
+    struct rj_store_head head = rj_store_head(broker->store);
+    struct rj_offset parsed;
+    bool was_clamped;
+    if (!offset[0]) {
+        *after = broker->delivered;
+        return RJ_OK;
+    }
+    if (strcmp(offset, "0") == 0) {
+        *after = head.oldest ? head.oldest - 1 : 0;
+        return RJ_OK;
+    }
+    if (rj_offset_parse(rj_span_str(offset), &parsed) != RJ_OK)
+        return RJ_BAD_REQUEST;
+    if (rj_store_clamp(broker->store, parsed.epoch, parsed.pos, after, &was_clamped) != RJ_OK)
+        return RJ_NOT_FOUND;
+    return RJ_OK;
+}
+
+/* Moves `*after` past what is trimmed; true when something was. */
+static bool skip_gap(struct rj_broker *broker, rj_room_id room, uint64_t *after)
+{
+    struct rj_store_head head = rj_store_head(broker->store);
+    uint64_t floor =
+        room ? rj_store_room_state(broker->store, room).floor_pos : (head.oldest ? head.oldest - 1 : 0);
+    if (*after >= floor)
+        return false;
+    *after = floor;
+    return true;
+}
+
+static enum rj_status find_room(struct rj_request *request, const Rejoin__Tail *tail, rj_room_id *room)
+{
+    *room = 0;
+    if (!tail->room[0])
+        return RJ_OK;
+    if (!rj_conf_has_namespace(request->broker->conf, tail->namespace_))
+        return RJ_BAD_NAMESPACE;
+    if (rj_room_name_check(tail->room) != RJ_OK)
+        return RJ_BAD_NAME;
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    size_t len = rj_target_key(key, REJOIN__TARGET__KIND__ROOM, tail->namespace_, tail->room);
+    return rj_store_room(request->broker->store, rj_span_of(key, len), true, room);
+}
+
+enum rj_status rj_cmd_tail(struct rj_request *request)
+{
+    struct rj_broker *broker = request->broker;
+    struct rj_backend *backend = request->backend;
+    const Rejoin__Tail *asked = request->command->tail;
+    rj_room_id room;
+    uint64_t after;
+    enum rj_status status = find_room(request, asked, &room);
+    if (status == RJ_OK)
+        status = find_start(broker, asked->offset, &after);
+    if (status != RJ_OK)
+        return status;
+    struct rj_tail *tail = find(backend, request->to.id); /* asked again on this stream: it starts over */
+    if (!tail && backend->n_tails == RJ_TAILS_PER_BACKEND)
+        return RJ_TOO_MANY;
+    bool is_gap = skip_gap(broker, room, &after);
+    if (!tail) {
+        tail = rj_calloc(1, sizeof *tail);
+        DL_APPEND(backend->tails, tail);
+        backend->n_tails++;
+    }
+    tail->id = request->to.id;
+    tail->room = room;
+    tail->after = after;
+    tail->credit = asked->credit < CREDIT_MAX ? asked->credit : CREDIT_MAX;
+
+    char offset[RJ_OFFSET_MAX + 1];
+    rj_offset_format((struct rj_offset){broker->epoch, after}, offset);
+    Rejoin__Tailing tailing = REJOIN__TAILING__INIT;
+    Rejoin__Reply reply = REJOIN__REPLY__INIT;
+    tailing.offset = offset;
+    tailing.gap = is_gap;
+    reply.result_case = REJOIN__REPLY__RESULT_TAILING;
+    reply.tailing = &tailing;
+    rj_reply(broker, request->to, &reply);
+    return RJ_OK;
+}
+
+enum rj_status rj_cmd_untail(struct rj_request *request)
+{
+    struct rj_tail *tail = find(request->backend, request->command->untail->tail);
+    if (tail)
+        end_tail(request->backend, tail);
+    rj_reply_ok(request->broker, request->to);
+    return RJ_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ following */
+
+struct tail_visit {
+    struct rj_backend *backend;
+    struct rj_tail *tail;
+    uint64_t seen; /* the last record sent; 0 = none */
+};
+
+static bool on_record(void *ctx, const struct rj_store_record *record)
+{
+    struct tail_visit *visit = ctx;
+    struct rj_peer *peer = &visit->backend->peer;
+    rj_peer_put_deliver(peer, record->pos, record->ts_ms, record->seqs, record->n_rooms, record->payload,
+                        visit->tail->id);
+    rj_peer_count_bulk(peer, record->payload.len);
+    visit->seen = record->pos;
+    visit->tail->credit--;
+    return visit->tail->credit > 0 && rj_peer_has_bulk_room(peer);
+}
+
+/* Retention has overtaken a slow consumer, or the log is damaged: it is told, and asks again. */
+static void fail(struct rj_backend *backend, struct rj_tail *tail, enum rj_status status)
+{
+    char data[48];
+    int len = snprintf(data, sizeof data, "{\"tail\":%" PRIu64 "}", tail->id);
+    Rejoin__Error error = REJOIN__ERROR__INIT;
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    error.code = (char *)(uintptr_t)rj_status_code(status);
+    error.message = "the tail has ended";
+    error.data = (ProtobufCBinaryData){(size_t)len, (uint8_t *)data};
+    item.kind_case = REJOIN__ITEM__KIND_ERROR;
+    item.error = &error;
+    rj_peer_put(&backend->peer, &item);
+    rj_log(RJ_LOG_WARN, "tail_ended", RJ_KV_STR("backend", backend->name),
+           RJ_KV_STR("reason", rj_status_code(status)), RJ_KV_U64("after", tail->after));
+    end_tail(backend, tail);
+}
+
+static bool has_news(struct rj_broker *broker, struct rj_tail *tail)
+{
+    if (tail->after >= broker->delivered)
+        return false;
+    if (tail->room && rj_store_room_state(broker->store, tail->room).head_pos <= tail->after) {
+        tail->after = broker->delivered;
+        return false;
+    }
+    return true;
+}
+
+/* True: it can go on at once. */
+static bool follow(struct rj_broker *broker, struct rj_backend *backend, struct rj_tail *tail)
+{
+    if (!tail->credit || !rj_peer_has_bulk_room(&backend->peer) || !has_news(broker, tail))
+        return false;
+    struct tail_visit visit = {backend, tail, 0};
+    struct rj_store_budget budget = {CHUNK_RECORDS, CHUNK_BYTES};
+    struct rj_store_reach reach = {tail->room, tail->after};
+    uint64_t reached = tail->after;
+    enum rj_status status = tail->room ? rj_store_read(broker->store, &reach, 1, tail->after,
+                                                       broker->delivered, budget, on_record, &visit, &reached)
+                                       : rj_store_read_log(broker->store, tail->after, broker->delivered,
+                                                           budget, on_record, &visit, &reached);
+    if (status != RJ_OK) {
+        fail(backend, tail, status);
+        return false;
+    }
+    /* A reading that the visitor has ended goes on behind the record that it saw last. */
+    bool was_ended = visit.seen && (!tail->credit || !rj_peer_has_bulk_room(&backend->peer));
+    tail->after = was_ended ? visit.seen : reached;
+    return !was_ended && tail->after < broker->delivered;
+}
+
+bool rj_tail_step(struct rj_broker *broker)
+{
+    bool goes_on = false;
+    for (size_t i = 0; broker->backends.n && i < RJ_BACKENDS_MAX; i++) {
+        struct rj_backend *backend = broker->backends.slots[i];
+        struct rj_tail *tail, *next;
+        if (!backend || !backend->tails)
+            continue;
+        DL_FOREACH_SAFE (backend->tails, tail, next) {
+            goes_on |= follow(broker, backend, tail);
+        }
+    }
+    return goes_on;
+}

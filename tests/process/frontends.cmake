@@ -1,0 +1,13 @@
+# The front ends over real sockets: the Engine.IO layer alone (engineio-echo), and Socket.IO in the real gateway with
+# the real broker behind it.
+add_library(rj_test_ws STATIC ../support/ws_client.c)
+target_link_libraries(rj_test_ws PUBLIC rj_base)
+
+add_executable(engineio-echo ../support/engineio_echo.c)
+target_link_libraries(engineio-echo PRIVATE rj_gateway)
+set_target_properties(engineio-echo PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+
+rj_unit_tests(test_frontend_engineio process rj_test_ws rj_test_process)
+add_dependencies(test_frontend_engineio engineio-echo)
+rj_unit_tests(test_frontend_socketio process rj_test_ws rj_test_peer)
+add_dependencies(test_frontend_socketio rejoin-gateway rejoin-broker)
