@@ -1,0 +1,55 @@
+// A slow reader costs itself, not the others: its queue is bounded, and what it could not take comes from the log.
+
+import assert from "node:assert/strict";
+
+import { until } from "./support/deadline.mjs";
+import { suite } from "./support/suite.mjs";
+
+const SMALL = { "queue-bytes": 65536, "send-buffer": 16384 };
+const IMPATIENT = { gateways: 1, gateway: { ...SMALL, "stuck-timeout": 1000 } };
+const COUNT = 400;
+const TEXT = "x".repeat(20000); // COUNT times this is far beyond what the kernel's buffers hold
+const test = suite({ gateways: 1, gateway: SMALL });
+
+const numbers = (client, room) => client.data(room).map(({ n }) => n);
+const expected = Array.from({ length: COUNT }, (_, i) => i + 1);
+
+for (const options of [{ transports: ["websocket"] }, { transports: ["polling"] }]) {
+  test(`a reader over ${options.transports} that stops reading gets everything once it reads again`, async (scope) => {
+    const room = scope.room();
+    const proxy = await scope.proxy();
+    const [writer, slow, quick] = [
+      await scope.client(),
+      await scope.client({ ...options, url: proxy.url }),
+      await scope.client(options),
+    ];
+    for (const client of [writer, slow, quick]) await client.join(room);
+    proxy.stallReader();
+    for (const n of expected) await writer.publish(room, { n, text: TEXT });
+    await quick.received(room, COUNT);
+    assert.deepEqual(numbers(quick, room), expected, "the others were not held up");
+    assert.ok(slow.messages(room).length < COUNT);
+    proxy.resumeReader();
+    await slow.received(room, COUNT);
+    assert.deepEqual(numbers(slow, room), expected);
+    await writer.publish(room, { n: "end" });
+    await slow.received(room, COUNT + 1);
+    assert.deepEqual(slow.messages(room).length, COUNT + 1);
+    assert.deepEqual(slow.drops, []);
+  });
+}
+
+test.alone("a reader that stays stuck is closed, and has lost nothing when it comes back", IMPATIENT, async (scope) => {
+  const room = scope.room();
+  const proxy = await scope.proxy();
+  const [writer, stuck] = [await scope.client(), await scope.client({ transports: ["websocket"], url: proxy.url })];
+  for (const client of [writer, stuck]) await client.join(room);
+  proxy.stallReader();
+  for (const n of expected) await writer.publish(room, { n, text: TEXT });
+  await until(async () => (await writer.join(room)).members === 1, "the gateway has closed the stuck connection");
+  proxy.cut();
+  await stuck.connected(2);
+  await stuck.received(room, COUNT);
+  assert.deepEqual(numbers(stuck, room), expected);
+  assert.equal(stuck.recovered, true);
+});

@@ -1,0 +1,129 @@
+// The stock client with a memory: it keeps every event, connection and drop, so that a test can say exactly what
+// a client saw. Nothing of socket.io-client is replaced or reached into beyond its public objects.
+
+import { io } from "socket.io-client";
+
+import { until } from "./deadline.mjs";
+
+// Quick reconnects; everything else is the client's default.
+const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 300, randomizationFactor: 0 };
+
+/** The ways in which applications use the client. */
+export const MODES = [
+  { name: "default options", options: {} },
+  { name: "WebSocket only", options: { transports: ["websocket"] } },
+  { name: "polling only", options: { transports: ["polling"] } },
+];
+
+export class Client {
+  /** `options` are socket.io-client's, and `nsp` for the namespace. */
+  constructor(url, { nsp = "/", ...options } = {}) {
+    /** Every event: {event, args}, the arguments as listeners get them. */
+    this.events = [];
+    /** Every connection: {sid, pid, recovered}. */
+    this.connections = [];
+    /** The reasons of every drop. */
+    this.drops = [];
+    /** Every refused connection, as Error objects. */
+    this.errors = [];
+    this.socket = io(url + (nsp === "/" ? "" : nsp), { ...QUICK, forceNew: true, ...options });
+    const { socket } = this;
+    socket.on("connect", () =>
+      this.connections.push({ sid: socket.id, pid: socket._pid, recovered: socket.recovered }),
+    );
+    socket.on("disconnect", (reason) => this.drops.push(reason));
+    socket.on("connect_error", (error) => this.errors.push(error));
+    socket.onAny((event, ...args) => this.events.push({ event, args }));
+  }
+
+  get id() {
+    return this.socket.id;
+  }
+
+  get transport() {
+    return this.socket.io.engine.transport.name;
+  }
+
+  get recovered() {
+    return this.socket.recovered;
+  }
+
+  /** The envelopes of all messages got, or of one room's, under the event's name. */
+  messages(room, event = "room:message") {
+    return this.events
+      .filter((item) => item.event === event && (room === undefined || item.args[0].room === room))
+      .map((item) => item.args[0]);
+  }
+
+  /** The `data` of a room's messages, in the order of their arrival. */
+  data(room, event) {
+    return this.messages(room, event).map((message) => message.data);
+  }
+
+  /** Waits for connection number `count` (the first is 1), and that it stands. */
+  async connected(count = 1) {
+    await until(
+      () => this.connections.length >= count && this.socket.connected,
+      () => `connection ${count}; got ${this.connections.length}, errors: ${this.errors.map(String)}`,
+    );
+    return this.connections.at(-1);
+  }
+
+  async dropped(count = 1) {
+    await until(() => this.drops.length >= count, `drop ${count}`);
+    return this.drops.at(-1);
+  }
+
+  /** Waits until `count` messages of the room are there. */
+  async received(room, count, event) {
+    await until(
+      () => this.messages(room, event).length >= count,
+      () => `${count} messages in ${room}; got ${JSON.stringify(this.messages(room, event)).slice(0, 2000)}`,
+    );
+    return this.messages(room, event);
+  }
+
+  /** Emits and resolves with the ack, whatever it says. */
+  async ask(event, ...args) {
+    return this.socket.timeout(30000).emitWithAck(event, ...args);
+  }
+
+  /** The same for a request that must succeed. */
+  async demand(event, ...args) {
+    const answer = await this.ask(event, ...args);
+    if (answer?.ok !== true) throw new Error(`${event} failed: ${JSON.stringify(answer)}`);
+    return answer;
+  }
+
+  async join(room, options) {
+    return this.demand("room:join", options ? { room, ...options } : room);
+  }
+
+  async leave(room) {
+    return this.demand("room:leave", room);
+  }
+
+  async publish(room, data, options = {}) {
+    return this.demand("room:publish", { room, data, ...options });
+  }
+
+  async history(room, options = {}) {
+    return this.demand("room:history", { room, ...options });
+  }
+
+  /** The client's own network drop; it comes back by itself. */
+  drop() {
+    this.socket.io.engine.close();
+  }
+
+  /** Where the next connection goes. */
+  moveTo(url) {
+    this.socket.io.uri = url;
+  }
+
+  close() {
+    this.socket.io.reconnection(false);
+    this.socket.disconnect();
+    this.socket.io.engine?.close();
+  }
+}

@@ -1,0 +1,171 @@
+// One process of ours under test: started, awaited ready, killed or ended, and judged. A sanitizer's report or
+// an exit that nobody asked for is a failure of the test, whatever the test itself looked at.
+
+import { spawn } from "node:child_process";
+
+import { until, within } from "./deadline.mjs";
+
+const SANITIZER = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
+const KEPT_LOG_CHARS = 4_000_000;
+
+// Appended to what the caller has set, so that a run under other options stays possible.
+function sanitizerEnvironment(env) {
+  const add = (name, value) => (env[name] ? `${env[name]}:${value}` : value);
+  return {
+    ...env,
+    ASAN_OPTIONS: add("ASAN_OPTIONS", "detect_stack_use_after_return=1"),
+    UBSAN_OPTIONS: add("UBSAN_OPTIONS", "print_stacktrace=1"),
+  };
+}
+
+/** All processes that this Node process has started and that may still run. */
+const running = new Set();
+
+// Whatever happens to the test program, nothing is left behind.
+process.on("exit", () => {
+  for (const child of running) child.kill("SIGKILL");
+});
+for (const signal of ["SIGINT", "SIGTERM"]) process.once(signal, () => process.exit(1));
+
+export class Process {
+  #child = null;
+  #exited = null;
+  #stdout = "";
+  #partial = "";
+
+  /** `name` stands in logs and failures. `ready` matches the line that says that it serves. */
+  constructor(name, file, args, { ready, env = process.env } = {}) {
+    this.name = name;
+    this.file = file;
+    this.args = args;
+    this.ready = ready;
+    this.env = sanitizerEnvironment({ ...env });
+    /** Everything that was logged, over all starts. */
+    this.log = "";
+    /** What went wrong with the process itself, as sentences. */
+    this.faults = [];
+    this.starts = 0;
+    this.kills = 0;
+  }
+
+  get isRunning() {
+    return this.#child !== null;
+  }
+
+  get pid() {
+    return this.#child?.pid;
+  }
+
+  /** Starts it and waits for its ready line; returns the match. */
+  async start(timeoutMs) {
+    this.spawn();
+    return this.untilReady(timeoutMs);
+  }
+
+  spawn() {
+    if (this.#child) throw new Error(`${this.name} runs already`);
+    this.starts++;
+    this.#stdout = "";
+    this.#note(`--- start ${this.starts}: ${this.file} ${this.args.join(" ")}\n`);
+    // Should this program be killed with -9 (a timeout), the kernel ends the child too.
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", this.file, ...this.args], {
+      env: this.env,
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    this.expected = null;
+    running.add(child);
+    child.stdout.setEncoding("utf8").on("data", (text) => {
+      this.#stdout += text;
+      this.#note(text);
+    });
+    child.stderr.setEncoding("utf8").on("data", (text) => this.#note(text));
+    this.#exited = new Promise((resolve) => {
+      child.on("error", (error) => {
+        this.faults.push(`${this.name}: ${error.message}`);
+        running.delete(child);
+        this.#child = null;
+        resolve();
+      });
+      child.on("close", (code, signal) => {
+        running.delete(child);
+        this.#child = null;
+        this.#note(`--- ended: code ${code} signal ${signal}\n`);
+        this.#judge(code, signal);
+        resolve();
+      });
+    });
+  }
+
+  async untilReady(timeoutMs) {
+    return until(
+      () => {
+        const match = this.ready.exec(this.#stdout);
+        if (!match && !this.isRunning) {
+          throw new Error(`${this.name} ended before it was ready\n${this.tail()}`);
+        }
+        return match;
+      },
+      () => `${this.name} ready\n${this.tail()}`,
+      timeoutMs,
+    );
+  }
+
+  /** kill -9. Resolves when it is gone. */
+  async kill() {
+    this.kills++;
+    await this.#end("SIGKILL", { signal: "SIGKILL" });
+  }
+
+  /** SIGTERM. Resolves when it is gone; anything but a clean exit is a fault. */
+  async stop() {
+    if (!this.isRunning) return;
+    try {
+      await this.#end("SIGTERM", { code: 0 });
+    } catch (error) {
+      this.faults.push(`${this.name} did not end on SIGTERM: ${error.message}`);
+      await this.#end("SIGKILL", { signal: "SIGKILL" });
+    }
+  }
+
+  /** SIGSTOP and SIGCONT: a process that is there and does nothing. */
+  freeze() {
+    this.#child.kill("SIGSTOP");
+  }
+
+  thaw() {
+    this.#child.kill("SIGCONT");
+  }
+
+  tail(lines = 60) {
+    const all = this.log.split("\n");
+    return all.slice(-lines).map((line) => `  [${this.name}] ${line}`).join("\n");
+  }
+
+  async #end(signal, expected) {
+    if (!this.isRunning) throw new Error(`${this.name} is not running\n${this.tail()}`);
+    this.expected = expected;
+    this.#child.kill(signal);
+    await within(this.#exited, `${this.name} ended by ${signal}`);
+  }
+
+  // Sanitizer reports are searched as the text comes: the kept log is bounded, a report must not fall out of it.
+  #note(text) {
+    const seen = this.#partial + text;
+    const lines = seen.split("\n");
+    this.#partial = lines.pop();
+    for (const line of lines) {
+      if (SANITIZER.test(line)) this.faults.push(`${this.name}: ${line.trim()}`);
+    }
+    this.log = (this.log + text).slice(-KEPT_LOG_CHARS);
+  }
+
+  #judge(code, signal) {
+    const { expected } = this;
+    if (!expected) {
+      this.faults.push(`${this.name} ended by itself: code ${code}, signal ${signal}`);
+    } else if (expected.signal ? signal !== expected.signal : code !== expected.code) {
+      this.faults.push(`${this.name} ended with code ${code}, signal ${signal}`);
+    }
+  }
+}
