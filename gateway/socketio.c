@@ -2,9 +2,9 @@
 
 #include <stdlib.h>
 
-#include "proto/placeholder.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
+#include "proto/placeholder.h"
 
 /* JavaScript holds ids as numbers. */
 enum { MAX_ID_DIGITS = 16, MAX_COUNT_DIGITS = 6 };
@@ -175,10 +175,10 @@ static enum rj_status fail(struct rj_sio_decoder *decoder, enum rj_status status
 static enum rj_status complete(struct rj_sio_decoder *decoder, const struct rj_sio_limits *limits,
                                struct rj_sio_packet *out)
 {
-    const uint8_t *at = decoder->bytes.data;
+    struct rj_span rest = rj_buf_span(&decoder->bytes);
     for (size_t i = 0; i < decoder->expected; i++) {
-        decoder->attachments[i].data = at;
-        at += decoder->attachments[i].len;
+        decoder->attachments[i].data = rest.data;
+        rest = rj_span_from(rest, decoder->attachments[i].len);
     }
     enum rj_status status = rj_sio_parse(rj_buf_span(&decoder->text), limits, out);
     if (status != RJ_OK)

@@ -1,8 +1,8 @@
 #include "gateway/translate.h"
 
-#include "proto/placeholder.h"
 #include "proto/base/json.h"
 #include "proto/offset.h"
+#include "proto/placeholder.h"
 
 enum { NAME_MAX_BYTES = 255, EVENT_MAX_BYTES = 128, ID_MAX_BYTES = 128 };
 

@@ -185,9 +185,9 @@ static size_t connections_possible(uint64_t wanted)
     if (getrlimit(RLIMIT_NOFILE, &limit) != 0)
         return SPARE_FDS;
     limit.rlim_cur = limit.rlim_max < most ? limit.rlim_max : most;
-    if (setrlimit(RLIMIT_NOFILE, &limit) != 0 || limit.rlim_cur <= 2 * SPARE_FDS)
-        return SPARE_FDS;
-    return limit.rlim_cur - SPARE_FDS;
+    setrlimit(RLIMIT_NOFILE, &limit);
+    size_t possible = limit.rlim_cur > SPARE_FDS ? limit.rlim_cur - SPARE_FDS : 1;
+    return wanted && wanted < possible ? wanted : possible;
 }
 
 static void on_accept(void *context, int fd)
