@@ -55,7 +55,7 @@ void rj_eio_session_end(struct rj_eio_session *session, const char *reason, cons
     struct rj_eio *eio = session->eio;
     if (session->state == EIO_CLOSED)
         return;
-    eio->counters.sessions--;
+    eio->counters.sessions -= session->state != EIO_CLOSING;
     eio->counters.websockets -= session->state == EIO_WEBSOCKET;
     session->state = EIO_CLOSED;
     HASH_DEL(eio->sessions, session);
@@ -109,6 +109,7 @@ static void finish_close(struct rj_eio_session *session)
         return;
     }
     session->state = EIO_CLOSING;
+    eio->counters.sessions--;
     rj_timeq_set(&eio->closes, &session->beat, rj_clock_mono_ms());
     tell_closed(session, session->end_reason);
 }

@@ -4,7 +4,8 @@
  * request with a body among bytes that it had set aside, it reads the body from the wrong place and then
  * loops for good. So a reply is always written from HTTP_WRITEABLE, behind the whole request: by then
  * libwebsockets has shown us whatever came too early, as another FILTER_HTTP_CONNECTION, CONFIRM_UPGRADE or
- * BODY_COMPLETION, and each of them closes the connection. Real clients do not pipeline.
+ * BODY_COMPLETION, and each of them closes the connection. Real clients do not pipeline. (A reply that closes
+ * the connection anyway may go at once.)
  * - The reply is one write, headers and body.
  * - A held GET must be freed of libwebsockets' timeout, or it is killed.
  * - HTTP_DROP_PROTOCOL comes whenever a transaction ends, also when the other side went away.
@@ -13,7 +14,11 @@
 
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
+#include "proto/base/clock.h"
 #include "proto/base/mem.h"
+
+/* A body may come slowly, but not for ever; libwebsockets itself starts its clock again with every byte. */
+enum { BODY_TIMEOUT_MS = 60000 };
 
 /* A body that nobody wants is read and discarded up to this size, so that the connection lives on. */
 static uint64_t discard_limit(const struct rj_peer *peer)
@@ -116,6 +121,7 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
     peer->is_body_done = false;
     peer->is_head = request.method == RJ_HTTP_HEAD;
     peer->expects_body = request.method == RJ_HTTP_POST;
+    peer->body_until_ms = rj_clock_mono_ms() + BODY_TIMEOUT_MS;
     peer->must_close = request.method == RJ_HTTP_OTHER || request.length > discard_limit(peer);
     if (has_bad_framing(&request, &status))
         rj_peer_reply(peer, &(struct rj_response){.status = status, .wants_close = true});
@@ -130,6 +136,8 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
 
 int rj_peer_on_body(struct rj_peer *peer, void *in, size_t len)
 {
+    if (rj_clock_mono_ms() > peer->body_until_ms)
+        return -1;
     if (peer->state != RJ_PEER_EXCHANGE || !peer->events || len == 0)
         return 0; /* nobody wants it any more */
     if (peer->input.len + len > rj_server_options(peer->server)->max_message_bytes) {

@@ -29,6 +29,8 @@ struct rj_peer {
     unsigned close_code; /* then */
     size_t unsent_bytes; /* of the last write, while libwebsockets holds some of it */
 
+    uint64_t body_until_ms; /* when the POST must have come to its end */
+
     const struct rj_peer_events *events; /* NULL: nobody is attached */
     void *owner;
     char *allow_origin;  /* owned, or NULL */

@@ -109,18 +109,24 @@ witnessed("a CONNECT that is garbled is refused", async (scope) => {
   }
 });
 
+/** 1009; or 1006, when the reset that answers what was still being sent has overtaken the closing frame. */
+async function assertTooBig(raw) {
+  const code = await raw.untilClosed();
+  assert.ok(code === 1009 || code === 1006, `closed with ${code}`);
+}
+
 witnessed("a message over the limit closes its WebSocket with 1009", async (scope) => {
   const raw = scope.own(await RawSocket.open(scope.cluster.url()));
   await raw.join();
   raw.send(`42["x","${"y".repeat(MAX_PAYLOAD)}"]`);
-  assert.equal(await raw.untilClosed(), 1009);
+  await assertTooBig(raw);
 });
 
 witnessed("a message over the limit in small fragments is not collected either", async (scope) => {
   const raw = scope.own(await RawSocket.open(scope.cluster.url()));
   await raw.join();
   for (let n = 0; n < 30 && !raw.closed; n++) raw.ws.send("z".repeat(50000), { fin: false });
-  assert.equal(await raw.untilClosed(), 1009);
+  await assertTooBig(raw);
 });
 
 witnessed("a POST over the limit is answered with 413, and the session lives on", async (scope, room) => {

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 
+import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
 const test = suite({ gateways: 2, broker: { identity: "claimed" } });
@@ -25,7 +26,7 @@ test("a claimed name stands in the messages, and after a reconnect too", async (
 test("a client without a usable name is anonymous or refused, never somebody else", async (scope) => {
   for (const user of [undefined, null, "", 5, {}, "x".repeat(129)]) {
     const client = scope.open({ auth: { user }, reconnection: false });
-    await Promise.race([client.connected(), new Promise((resolve) => client.socket.on("connect_error", resolve))]);
+    await until(() => client.socket.connected || client.errors.length > 0, "an answer to the CONNECT");
     if (!client.socket.connected) continue;
     const room = scope.room();
     await client.join(room);
