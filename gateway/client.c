@@ -10,6 +10,10 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
+/* Acks are answers to what the client asked, so they may pile up beyond queue-bytes, but not beyond this
+ * multiple. */
+enum { ACKS_FACTOR = 8 };
+
 /* ------------------------------------------------------------------------------------------ the table */
 
 struct rj_client *rj_clients_find(const struct rj_clients *clients, uint64_t handle)
@@ -80,9 +84,26 @@ void rj_clients_free(struct rj_clients *clients)
 
 /* ------------------------------------------------------------------------------------------ what leaves */
 
+static size_t waiting_bytes(const struct rj_client *client)
+{
+    return client->held_bytes + client->ops->queued_bytes(client->conn);
+}
+
+bool rj_client_is_full(const struct rj_client *client)
+{
+    return waiting_bytes(client) > client->gateway->conf->queue_bytes;
+}
+
 void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
 {
     client->gateway->stats.acks_out++;
+    if (client->state != RJ_CLIENT_ENDED &&
+        waiting_bytes(client) > ACKS_FACTOR * client->gateway->conf->queue_bytes) {
+        client->gateway->stats.clients_stuck++;
+        if (rj_link_is_up(client->gateway->link))
+            rj_command_disconnect(client, "transport error", false);
+        rj_client_kick(client, RJ_END_TRANSPORT, "slow reader");
+    }
     if (client->state == RJ_CLIENT_LIVE) {
         client->ops->send(client->conn, client, frame);
         rj_frame_unref(frame);
@@ -97,6 +118,7 @@ void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
         client->held = rj_realloc(client->held, client->cap_held, sizeof *client->held);
     }
     client->held[client->n_held++] = frame;
+    client->held_bytes += frame->bytes;
 }
 
 static void release_held(struct rj_client *client)
@@ -107,7 +129,7 @@ static void release_held(struct rj_client *client)
     }
     free(client->held);
     client->held = NULL;
-    client->n_held = client->cap_held = 0;
+    client->n_held = client->cap_held = client->held_bytes = 0;
 }
 
 void rj_client_fail(struct rj_client *client, uint64_t ack_id, const char *code, const char *message)

@@ -51,6 +51,7 @@ struct rj_client {
 
     struct rj_frame **held; /* acks that wait for the replay's end */
     size_t n_held, cap_held;
+    size_t held_bytes;
 
     struct rj_membership *rooms;
     uint32_t n_rooms, cap_rooms;
@@ -92,7 +93,11 @@ bool rj_client_on_fresh_stream(struct rj_client *client);
 
 /* ---- what leaves for a client */
 
-/* Queues an ack behind all that it must not overtake. Takes the caller's reference. */
+/* Whether so much waits for it already that it should be asked to wait, too. */
+bool rj_client_is_full(const struct rj_client *client);
+
+/* Queues an ack behind all that it must not overtake. Takes the caller's reference. A client that asks and
+ * asks but does not read is ended when far too much has piled up. */
 void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame);
 
 /* Queues a logged message that stands at `pos`, unless its queue is full: then the client falls BEHIND. */

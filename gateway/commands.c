@@ -131,6 +131,13 @@ static void refuse(struct rj_client *client, const struct rj_client_event *event
         rj_client_fail(client, event->ack_id, code, message);
 }
 
+/* A page of messages: not for a client whose queue is full already. */
+static bool has_long_answer(const Rejoin__Command *command)
+{
+    return command->kind_case == REJOIN__COMMAND__KIND_HISTORY ||
+           command->kind_case == REJOIN__COMMAND__KIND_JOIN;
+}
+
 void rj_command_event(struct rj_client *client, const struct rj_client_event *event)
 {
     struct rj_gateway *gateway = client->gateway;
@@ -143,6 +150,10 @@ void rj_command_event(struct rj_client *client, const struct rj_client_event *ev
         return;
     }
     enum rj_status status = rj_translate_event(event, &gateway->arena, &command, &why);
+    if (status == RJ_OK && has_long_answer(&command) && rj_client_is_full(client)) {
+        status = RJ_BUSY;
+        why = "read what was sent before asking for more";
+    }
     if (status) {
         refuse(client, event, rj_status_code(status), why);
         return;

@@ -25,11 +25,23 @@ const char *rj_eio_error_text(enum rj_eio_error error)
     return texts[error];
 }
 
+void rj_eio_note_refusal(struct rj_eio *eio, struct rj_peer *peer, const char *why)
+{
+    unsigned held;
+    char address[RJ_ADDRESS_MAX];
+    eio->counters.refused++;
+    if (!rj_log_allowed(&eio->log_limit, &held))
+        return;
+    rj_peer_address(peer, address);
+    rj_log(RJ_LOG_INFO, "request_refused", RJ_KV_STR("address", address), RJ_KV_STR("why", why),
+           RJ_KV_U64("held", held));
+}
+
 void rj_eio_reply_error(struct rj_eio *eio, struct rj_peer *peer, enum rj_eio_error error)
 {
     struct rj_buf body = {0};
     rj_buf_printf(&body, "{\"code\":%u,\"message\":\"%s\"}", (unsigned)error, rj_eio_error_text(error));
-    eio->counters.refused++;
+    rj_eio_note_refusal(eio, peer, rj_eio_error_text(error));
     rj_peer_reply(peer, &(struct rj_response){
                             .status = error == EIO_FORBIDDEN ? 403 : 400,
                             .type = "application/json",

@@ -17,6 +17,7 @@
 #include "gateway/frontends/eio.h"
 #include "gateway/frontends/outbox.h"
 #include "gateway/frontends/timeq.h"
+#include "proto/base/log.h"
 #include "proto/base/random.h"
 
 enum rj_eio_state { EIO_POLLING, EIO_UPGRADING, EIO_WEBSOCKET, EIO_CLOSING, EIO_CLOSED };
@@ -69,6 +70,7 @@ struct rj_eio {
     struct rj_buf scratch;  /* one write */
     struct rj_buf decoded;  /* one binary packet of a payload */
     bool refuses;
+    struct rj_log_limit log_limit;
     struct rj_eio_counters counters;
 };
 
@@ -80,7 +82,10 @@ void rj_eio_mark_dirty(struct rj_eio_session *session);
 enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *request, bool is_websocket,
                                struct rj_eio_session **session);
 
-/* Answers with the error and counts it. */
+/* Counts a request that is refused, and logs it. */
+void rj_eio_note_refusal(struct rj_eio *eio, struct rj_peer *peer, const char *why);
+
+/* Answers with the error and notes it. */
 void rj_eio_reply_error(struct rj_eio *eio, struct rj_peer *peer, enum rj_eio_error error);
 
 /* The text of an error, such as "Session ID unknown". */
@@ -105,7 +110,10 @@ void rj_eio_session_put_open(const struct rj_eio_session *session, struct rj_buf
 /* Ends it now: a held poll gets `poll_answer`, the user is told the reason. */
 void rj_eio_session_end(struct rj_eio_session *session, const char *reason, const char *poll_answer);
 
-/* Ends it because the peer broke the protocol. */
+/* Counts and logs that the session's peer broke the protocol. */
+void rj_eio_session_note_fault(struct rj_eio_session *session, const char *why);
+
+/* Ends it because of that. */
 void rj_eio_session_fault(struct rj_eio_session *session, const char *reason);
 
 /* Whether it still takes packets. */

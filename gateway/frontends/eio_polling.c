@@ -164,7 +164,7 @@ static void on_post(struct rj_eio_session *session, struct rj_peer *peer, const 
         return;
     }
     if (request->length > session->eio->options.max_payload_bytes) {
-        session->eio->counters.refused++;
+        rj_eio_note_refusal(session->eio, peer, "body too large");
         rj_peer_reply(peer, &(struct rj_response){.status = 413});
         return;
     }

@@ -74,11 +74,20 @@ void rj_eio_session_end(struct rj_eio_session *session, const char *reason, cons
     tell_closed(session, reason);
 }
 
+void rj_eio_session_note_fault(struct rj_eio_session *session, const char *why)
+{
+    unsigned held;
+    session->eio->counters.faults++;
+    if (rj_log_allowed(&session->eio->log_limit, &held))
+        rj_log(RJ_LOG_INFO, "session_fault", RJ_KV_SPAN("address", session->handshake->address),
+               RJ_KV_STR("why", why), RJ_KV_U64("held", held));
+}
+
 void rj_eio_session_fault(struct rj_eio_session *session, const char *reason)
 {
     if (session->state == EIO_CLOSED)
         return;
-    session->eio->counters.faults++;
+    rj_eio_session_note_fault(session, reason);
     rj_eio_session_end(session, reason, "1");
 }
 

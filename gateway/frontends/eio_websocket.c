@@ -55,7 +55,8 @@ static void on_gone(void *owner, struct rj_peer *peer, bool is_fault)
     struct rj_eio_session *session = owner;
     (void)peer;
     session->websocket = NULL;
-    session->eio->counters.faults += is_fault;
+    if (is_fault)
+        rj_eio_session_note_fault(session, "message too large");
     rj_eio_session_end(session, is_fault ? "transport error" : "transport close", "1");
 }
 
@@ -194,7 +195,7 @@ static const struct rj_peer_events ticket_events = {.on_open = on_ticket_open, .
 
 static void refuse(struct rj_eio *eio, struct rj_peer *peer, unsigned status, const char *text)
 {
-    eio->counters.refused++;
+    rj_eio_note_refusal(eio, peer, text);
     rj_peer_reply(peer,
                   &(struct rj_response){.status = status, .type = "text/html", .body = rj_span_str(text)});
 }

@@ -735,7 +735,8 @@ static void a_bogus_upgrade_on_a_kept_connection_does_no_harm(void **state)
     assert_serves(server);
 }
 
-static void frames_that_come_with_the_upgrade_request_are_read(void **state)
+/* No client may do that (RFC 6455 §4.1), and libwebsockets overwrites what it had read by then. */
+static void frames_sent_before_the_101_do_no_harm(void **state)
 {
     struct server *server = *state;
     static const char request[] =
@@ -747,21 +748,15 @@ static void frames_that_come_with_the_upgrade_request_are_read(void **state)
         "4b";
     for (size_t cut = 1; cut <= sizeof request - 1; cut += 3) {
         struct rj_ws_client client;
-        struct rj_http_answer answer;
-        struct rj_buf data = {0};
         assert_true(rj_ws_connect(&client, server->port));
         assert_true(rj_ws_send_raw(&client, request, cut));
         if (cut % 2)
-            assert_false(rj_ws_is_closed(&client, 1));
+            rj_ws_is_closed(&client, 1);
         assert_true(rj_ws_send_raw(&client, request + cut, sizeof request - 1 - cut));
-        assert_true(rj_http_read(&client, &answer, WAIT_MS));
-        assert_int_equal(answer.status, 101);
-        rj_http_free(&answer);
-        assert_true(rj_ws_expect(&client, "4a", &data, WAIT_MS));
-        assert_true(rj_ws_expect(&client, "4b", &data, WAIT_MS));
-        rj_buf_free(&data);
+        rj_ws_is_closed(&client, 5);
         rj_ws_disconnect(&client);
     }
+    assert_serves(server);
 }
 
 /* libwebsockets 4.1 loops for good over a body that it finds among bytes it had set aside. */
@@ -919,7 +914,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(an_upgrade_that_is_not_finished_in_time_is_given_up,
                                     setup_quick_heartbeat, teardown),
     cmocka_unit_test_setup_teardown(a_bogus_upgrade_on_a_kept_connection_does_no_harm, setup, teardown),
-    cmocka_unit_test_setup_teardown(frames_that_come_with_the_upgrade_request_are_read, setup, teardown),
+    cmocka_unit_test_setup_teardown(frames_sent_before_the_101_do_no_harm, setup, teardown),
     cmocka_unit_test_setup_teardown(a_request_sent_before_the_answer_costs_the_connection, setup, teardown),
     cmocka_unit_test_setup_teardown(kept_connections_serve_one_request_after_the_other, setup, teardown),
     cmocka_unit_test_setup_teardown(a_request_behind_a_held_poll_costs_the_connection, setup, teardown),

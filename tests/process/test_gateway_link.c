@@ -398,6 +398,37 @@ static void a_client_that_goes_is_reported(void **state)
     expect_no_text(f, "4");
 }
 
+/* Asks and asks, and never reads. */
+static void a_client_that_does_not_read_its_acks_is_ended(void **state)
+{
+    struct fixture *f = *state;
+    enum { ANSWERS = 60, ANSWER_BYTES = 1 << 20 };
+    Rejoin__Reply reply = REJOIN__REPLY__INIT;
+    Rejoin__EventAnswer answer = REJOIN__EVENT_ANSWER__INIT;
+    uint8_t *args = malloc(ANSWER_BYTES);
+    memset(args, '1', ANSWER_BYTES);
+    args[0] = '[';
+    args[ANSWER_BYTES - 1] = ']';
+    answer.args = (ProtobufCBinaryData){ANSWER_BYTES, args};
+    link_up(f);
+    connect_client(f, false, HEAD);
+    for (int i = 0; i < ANSWERS; i++)
+        rj_ws_send_text(&f->ws, "427[\"other\"]");
+    for (int i = 0; i < ANSWERS; i++) {
+        Rejoin__Command *command = rj_fake_broker_command(&f->broker, REJOIN__COMMAND__KIND_EVENT, WAIT_MS);
+        assert_non_null(command);
+        reply.id = command->id;
+        reply.client = command->client;
+        reply.result_case = REJOIN__REPLY__RESULT_EVENT;
+        reply.event = &answer;
+        rj_fake_broker_send(&f->broker, REJOIN__ITEM__KIND_REPLY, &reply);
+    }
+    Rejoin__Command *gone = rj_fake_broker_command(&f->broker, REJOIN__COMMAND__KIND_DISCONNECT, WAIT_MS);
+    assert_non_null(gone);
+    assert_int_equal(gone->client, f->client);
+    free(args);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_gateway_says_hello_then_ready, setup, teardown),
     cmocka_unit_test_setup_teardown(an_unanswered_publish_is_repeated_under_its_id, setup, teardown),
@@ -413,6 +444,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_replay_cut_by_a_new_stream_goes_on_where_it_was, setup, teardown),
     cmocka_unit_test_setup_teardown(kick_says_41_or_drops, setup, teardown),
     cmocka_unit_test_setup_teardown(a_client_that_goes_is_reported, setup, teardown),
+    cmocka_unit_test_setup_teardown(a_client_that_does_not_read_its_acks_is_ended, setup, teardown),
 };
 
 RJ_TEST_MAIN(tests)
