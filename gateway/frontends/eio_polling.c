@@ -72,15 +72,18 @@ static void on_poll_gone(void *owner, struct rj_peer *peer, bool is_fault)
 
 static const struct rj_peer_events poll_events = {.on_gone = on_poll_gone};
 
-/* The session was closed by the server while no GET was there to tell it. */
+/* The session was closed by the server while no GET was there to tell it. What was queued before goes first, in
+ * answers of its own, as from the reference: a client that finds a packet and the close in one payload handles the
+ * close first. */
 static void answer_closing(struct rj_eio_session *session, struct rj_peer *peer)
 {
     struct rj_buf *scratch = &session->eio->scratch;
-    take_queued(session, scratch);
-    if (scratch->len)
-        rj_buf_put_u8(scratch, RJ_EIO_SEPARATOR);
-    rj_buf_put_u8(scratch, '1');
-    reply_packets(peer, rj_buf_span(scratch));
+    if (session->outbox.count) {
+        take_queued(session, scratch);
+        reply_packets(peer, rj_buf_span(scratch));
+        return;
+    }
+    reply_packets(peer, rj_span_str("1"));
     rj_eio_session_end(session, "forced close", "1");
 }
 

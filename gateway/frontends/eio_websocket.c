@@ -72,6 +72,8 @@ static void forget_candidate(struct rj_eio_session *session)
     rj_timeq_cancel(&session->upgrade);
     if (session->state == EIO_UPGRADING)
         session->state = EIO_POLLING;
+    if (session->is_ending)
+        rj_eio_mark_dirty(session); /* its close waited for the upgrade's end */
 }
 
 void rj_eio_ws_drop_candidate(struct rj_eio_session *session)
