@@ -251,7 +251,8 @@ struct rj_client *rj_client_open(struct rj_gateway *gateway, const struct rj_fro
     if (gateway->pending.n < gateway->conf->max_pending)
         rj_command_connect(client, request);
     else
-        client->behind_since_ms = 1; /* overload: the next tick drops it, and the stock client tries again */
+        client->is_unwanted =
+            true; /* dropped without a CONNECT_ERROR, so that the stock client tries again */
     return client;
 }
 
@@ -311,8 +312,7 @@ void rj_clients_tick(struct rj_gateway *gateway, uint64_t now_ms)
     HASH_ITER (by_handle, gateway->clients.by_handle, client, next) {
         bool is_behind = client->state == RJ_CLIENT_BEHIND && !client->is_drained &&
                          now_ms - client->behind_since_ms >= gateway->conf->stuck_timeout_ms;
-        bool is_unwanted = client->state == RJ_CLIENT_CONNECTING && client->behind_since_ms;
-        if (!is_behind && !is_unwanted)
+        if (!is_behind && !client->is_unwanted)
             continue;
         gateway->stats.clients_stuck += is_behind;
         if (is_behind)

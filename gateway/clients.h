@@ -43,6 +43,7 @@ struct rj_client {
     uint64_t told_pos;   /* of that, what the broker was told */
 
     uint64_t behind_since_ms;
+    bool is_unwanted;       /* CONNECTING, but too much waits for the broker: the next tick drops it */
     bool is_drained;        /* BEHIND, and its queue is empty again */
     bool expects_caught_up; /* a replay is under way at the broker: it ends with a CaughtUp */
     uint64_t excluded_in;   /* the fan-out that leaves this client out (fanout.c) */
