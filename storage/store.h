@@ -196,12 +196,12 @@ struct rj_store_budget {
     size_t bytes;   /* stop once this many payload bytes were visited; 0 = 1 MiB */
 };
 
-/* Visits, in ascending pos and each once, the records of `rooms` (distinct) that lie above their own after_pos
- * and above `after`, up to `upto`, within the budget. *reached: everything up to here has been visited (`upto` when
- * complete, else call again with it as `after`).
- * RJ_GAP: something in that range is trimmed; nothing was visited. RJ_CORRUPT: a record fails its checksum;
- * it was logged with its pos and not visited, those before it were; *reached is its pos, so that a caller who
- * has told of the loss can go on behind it. An `upto` above head.completed counts as head.completed. */
+/* Visits, in ascending pos and each once, the records of `rooms` (distinct) that lie above their own
+ * after_pos and above `after`, up to `upto`, within the budget. *reached: everything up to here has been
+ * visited (`upto` when complete, else call again with it as `after`). RJ_GAP: something in that range is
+ * trimmed; nothing was visited. RJ_CORRUPT: a record fails its checksum; it was logged with its pos and not
+ * visited, those before it were; *reached is its pos, so that a caller who has told of the loss can go on
+ * behind it. An `upto` above head.completed counts as head.completed. */
 enum rj_status rj_store_read(struct rj_store *store, const struct rj_store_reach *rooms, size_t n_rooms,
                              uint64_t after, uint64_t upto, struct rj_store_budget budget,
                              rj_store_visit *visit, void *ctx, uint64_t *reached);

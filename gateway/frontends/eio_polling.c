@@ -72,9 +72,9 @@ static void on_poll_gone(void *owner, struct rj_peer *peer, bool is_fault)
 
 static const struct rj_peer_events poll_events = {.on_gone = on_poll_gone};
 
-/* The session was closed by the server while no GET was there to tell it. What was queued before goes first, in
- * answers of its own, as from the reference: a client that finds a packet and the close in one payload handles the
- * close first. */
+/* The session was closed by the server while no GET was there to tell it. What was queued before goes first,
+ * in answers of its own, as from the reference: a client that finds a packet and the close in one payload
+ * handles the close first. */
 static void answer_closing(struct rj_eio_session *session, struct rj_peer *peer)
 {
     struct rj_buf *scratch = &session->eio->scratch;

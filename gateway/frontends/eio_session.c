@@ -106,9 +106,9 @@ void rj_eio_close(struct rj_eio_session *session, const char *reason)
     rj_eio_mark_dirty(session);
 }
 
-/* The server's own close, at the end of the turn. A polling client without a held GET learns it by its next. One
- * that is upgrading has stopped polling and would learn it from neither transport, so the close waits until the
- * upgrade has come to its end; that has a deadline of its own. */
+/* The server's own close, at the end of the turn. A polling client without a held GET learns it by its next.
+ * One that is upgrading has stopped polling and would learn it from neither transport, so the close waits
+ * until the upgrade has come to its end; that has a deadline of its own. */
 static void finish_close(struct rj_eio_session *session)
 {
     struct rj_eio *eio = session->eio;
