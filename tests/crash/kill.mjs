@@ -10,7 +10,7 @@ import { parseArgs } from "node:util";
 
 import { check } from "./checker.mjs";
 import { Client, MODES } from "../e2e/support/client.mjs";
-import { Cluster } from "../e2e/support/cluster.mjs";
+import { Cluster, QUICK_PINGS } from "../e2e/support/cluster.mjs";
 import { until } from "../e2e/support/deadline.mjs";
 import { Random } from "../e2e/support/random.mjs";
 
@@ -189,7 +189,7 @@ async function main() {
   console.log(`kill.mjs --kills ${wanted.kills} --seed ${wanted.seed}`);
   const random = new Random(wanted.seed);
   const stream = () => new Random(random.below(2 ** 32)); // one each: nobody's pace changes another's choices
-  const cluster = new Cluster({ gateways: 2 });
+  const cluster = new Cluster({ gateways: 2, gateway: QUICK_PINGS });
   const members = [];
   let faults = [];
   try {

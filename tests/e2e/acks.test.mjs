@@ -3,9 +3,10 @@
 import assert from "node:assert/strict";
 
 import { MODES } from "./support/client.mjs";
+import { QUICK_PINGS } from "./support/cluster.mjs";
 import { suite } from "./support/suite.mjs";
 
-const test = suite({ gateways: 2 });
+const test = suite({ gateways: 2, gateway: QUICK_PINGS });
 
 for (const { name, options } of MODES) {
   test(`with ${name} an event that nobody serves is answered with no_handler`, async (scope) => {
@@ -91,7 +92,7 @@ test("a repetition is known as one after a reconnect to another gateway", async 
   await client.join(room);
   const first = await client.publish(room, "once", { id: "kept" });
   client.moveTo(scope.cluster.url(1));
-  client.drop();
+  await client.drop();
   await client.connected(2);
   assert.deepEqual(await client.publish(room, "once", { id: "kept" }), first);
   assert.equal((await client.history(room)).messages.length, 1);

@@ -56,7 +56,7 @@ test("a backend's messages are replayed after a drop", async (scope) => {
   const room = scope.room();
   const member = await scope.client({ reconnectionDelay: 500 });
   await member.join(room);
-  member.drop();
+  await member.drop();
   await ctlLines(scope.cluster, ["publish", room, '"missed"']);
   await member.connected(2);
   await member.received(room, 1);

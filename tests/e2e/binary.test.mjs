@@ -122,7 +122,7 @@ test("text that looks like a placeholder harms nobody, live or in history", asyn
   assert.deepEqual(real(messages).map((message) => message.data.real.toString()), ["real"]);
   const late = await scope.client();
   assert.equal(real((await late.join(room, { last: 50 })).messages).length, 1);
-  victim.drop();
+  await victim.drop();
   await victim.connected(2);
   await victim.publish(room, "after");
   await victim.received(room, 3);
@@ -138,7 +138,7 @@ test("binary data is replayed after a drop", async (scope) => {
   await sender.publish(room, Buffer.from("before"));
   await reader.received(room, 1);
   reader.socket.io.reconnectionDelay(500);
-  reader.drop();
+  await reader.drop();
   await sender.publish(room, { missed: Buffer.from("missed") });
   await reader.connected(2);
   assert.equal(reader.recovered, true);

@@ -14,7 +14,7 @@ test("a claimed name stands in the messages, and after a reconnect too", async (
   await reader.join(room);
   await ada.publish(room, 1);
   await reader.received(room, 1);
-  ada.drop();
+  await ada.drop();
   await ada.connected(2);
   assert.equal(ada.recovered, true);
   await ada.publish(room, 2);

@@ -4,11 +4,12 @@
 import assert from "node:assert/strict";
 
 import { MODES } from "./support/client.mjs";
+import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
 const QUICK_HEARTBEAT = { "ping-interval": 300, "ping-timeout": 300 };
-const TWO = { gateways: 2 };
+const TWO = { gateways: 2, gateway: QUICK_PINGS };
 const FORGETFUL = { gateways: 1, broker: { "session-lifetime": 1000 } };
 const TRIMMING = { gateways: 1, broker: { retention: 1000 } };
 const UNRECOVERED = { gateways: 1, gateway: { recovery: "off" } };
@@ -52,7 +53,7 @@ function assertRecovered(member, times = 1) {
 for (const { name, options } of MODES) {
   test(`with ${name} a client's own drop is healed`, async (scope) => {
     const { member, publish, complete } = await begun(scope, { ...options, reconnectionDelay: 400 });
-    member.drop();
+    await member.drop();
     await publish(10);
     await member.connected(2);
     await complete();
@@ -111,7 +112,7 @@ for (const { name, options } of MODES) {
 
   test.alone(`with ${name} a drop over kill -9 and restart of the broker is healed`, TWO, async (scope) => {
     const { member, publisher, publish, complete } = await begun(scope, { ...options, reconnectionDelay: 1500 });
-    member.drop();
+    await member.drop();
     await publish(5);
     await scope.broker.kill();
     await scope.broker.start();
@@ -154,12 +155,12 @@ test("a session that never got an event is restored", async (scope) => {
   await idle.join(room);
   await publisher.join(room);
   idle.moveTo(scope.cluster.url(1));
-  idle.drop();
+  await idle.drop();
   await publisher.publish(room, "the first of all");
   await idle.connected(2);
   assertRecovered(idle);
   await idle.received(room, 1);
-  idle.drop();
+  await idle.drop();
   await idle.connected(3);
   await publisher.publish(room, "live");
   await idle.received(room, 2);
@@ -169,7 +170,7 @@ test("a session that never got an event is restored", async (scope) => {
 
 test("a session that is in no room is restored", async (scope) => {
   const client = await scope.client();
-  client.drop();
+  await client.drop();
   await client.connected(2);
   assertRecovered(client);
 });
@@ -196,7 +197,7 @@ test("a client that drops again and again, however fast, misses and doubles noth
   while (!isDone && drops < 25) {
     await member.connected(drops + 1);
     member.moveTo(scope.cluster.url(drops % 2));
-    member.drop();
+    await member.drop();
     drops++;
   }
   await publishing;
@@ -221,7 +222,7 @@ test("a long absence is replayed in full", async (scope) => {
   const proxy = await scope.proxy();
   member.moveTo(proxy.url);
   proxy.isDown = true;
-  member.drop();
+  await member.drop();
   await publish(1500);
   proxy.isDown = false;
   await member.connected(2);
@@ -238,7 +239,7 @@ test("messages of a room that was left before the drop are not replayed", async 
     await publisher.join(room);
   }
   await member.leave(left);
-  member.drop();
+  await member.drop();
   await publisher.publish(left, "not for the member");
   await publisher.publish(kept, "missed");
   await member.connected(2);
@@ -252,7 +253,7 @@ test("what was published before a join is not replayed after a drop", async (sco
   await publisher.join(room);
   await publisher.publish(room, "before the join");
   await member.join(room);
-  member.drop();
+  await member.drop();
   await publisher.publish(room, "missed");
   await member.connected(2);
   await member.received(room, 1);
@@ -266,7 +267,7 @@ test("a client's own echo:false messages are not replayed to it", async (scope) 
   await other.join(room);
   await member.publish(room, "own, unseen", { echo: false });
   await other.received(room, 1);
-  member.drop();
+  await member.drop();
   await other.publish(room, "missed");
   await member.connected(2);
   await member.received(room, 1);
@@ -277,7 +278,7 @@ test("volatile messages are not replayed and do not disturb what is", async (sco
   const { rooms, member, publisher, publish, complete } = await begun(scope, { reconnectionDelay: 300 });
   await publisher.publish(rooms[0], "volatile string", { volatile: true, event: "tick" });
   await member.received(rooms[0], 1, "tick");
-  member.drop();
+  await member.drop();
   await publisher.publish(rooms[0], "missed for good", { volatile: true, event: "tick" });
   await publish(3);
   await member.connected(2);
@@ -293,7 +294,7 @@ test("string data does not confuse where the client stands", async (scope) => {
   await publisher.join(room);
   for (const data of ["1.1", "zz.zz", ""]) await publisher.publish(room, data);
   await member.received(room, 3);
-  member.drop();
+  await member.drop();
   await publisher.publish(room, "missed");
   await member.connected(2);
   await member.received(room, 4);
@@ -331,7 +332,7 @@ test("a garbled offset falls back to what the server knows, and nothing is misse
     await member.join(room);
     const { id } = member;
     member.socket.auth = { offset };
-    member.drop();
+    await member.drop();
     await publisher.publish(room, `for ${id}`);
     await member.connected(2);
     await member.received(room, 1);
@@ -363,7 +364,7 @@ test.alone("after the session's lifetime a client gets a fresh one and is told s
   const room = scope.room();
   const client = await scope.client({ reconnectionDelay: 2500, reconnectionDelayMax: 2500 });
   await client.join(room);
-  client.drop();
+  await client.drop();
   await client.connected(2);
   assert.equal(client.recovered, false);
   assert.notEqual(client.connections[1].pid, client.connections[0].pid);
@@ -393,7 +394,7 @@ test.alone("with recovery off a client gets no pid and no offsets", UNRECOVERED,
   await client.publish(room, "plain");
   await client.received(room, 1);
   assert.equal(client.events[0].args.length, 1);
-  client.drop();
+  await client.drop();
   await client.connected(2);
   assert.ok(!client.recovered);
 });

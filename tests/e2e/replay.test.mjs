@@ -3,11 +3,12 @@
 import assert from "node:assert/strict";
 
 import { MODES } from "./support/client.mjs";
+import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
-const TWO = { gateways: 2 };
-const TIGHT = { gateways: 2, gateway: { "queue-bytes": 65536, "send-buffer": 16384 } };
+const TWO = { gateways: 2, gateway: QUICK_PINGS };
+const TIGHT = { gateways: 2, gateway: { ...QUICK_PINGS, "queue-bytes": 65536, "send-buffer": 16384 } };
 const test = suite(TWO);
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -17,24 +18,32 @@ async function publishAll(publisher, room, from, to, pad = "") {
   await Promise.all(range(from, to).map((n) => publisher.publish(room, pad ? { n, pad } : n)));
 }
 
+/** A member that is away while `missed()` runs; resolves once it is on its way back, with `first` done at "connect". */
+async function away(proxy, member, missed, first = () => {}) {
+  const done = new Promise((resolve, reject) => {
+    member.socket.once("connect", () => Promise.resolve(first()).then(resolve, reject));
+  });
+  proxy.isDown = true;
+  proxy.cut();
+  await member.dropped(member.connections.length);
+  await missed();
+  proxy.isDown = false;
+  return done;
+}
+
 for (const { name, options } of MODES) {
   test(`with ${name} what a client says at once after a reconnect comes after what it has missed`, async (scope) => {
     const room = scope.room();
-    const [member, publisher] = [await scope.client({ ...options, reconnectionDelay: 300 }), await scope.client()];
+    const proxy = await scope.proxy();
+    const [member, publisher] = [await scope.client({ ...options, url: proxy.url }), await scope.client()];
     await member.join(room);
     await publisher.join(room);
-    member.drop();
-    await publishAll(publisher, room, 1, 800);
     const order = [];
     member.socket.on("room:message", ({ data }) => order.push(data));
-    const answered = new Promise((resolve) => {
-      member.socket.once("connect", async () => {
-        const answer = await member.publish(room, "own");
-        order.push("answer");
-        resolve(answer);
-      });
-    });
-    assert.equal((await answered).seq, 801);
+    const missed = () => publishAll(publisher, room, 1, 800);
+    const answer = await away(proxy, member, missed, () => member.publish(room, "own"));
+    order.push("answer");
+    assert.equal(answer.seq, 801);
     await member.received(room, 801);
     assert.deepEqual(member.data(room), [...range(1, 800), "own"]);
     assert.ok(order.indexOf("answer") >= 800, "the answer waits for the replay before it");
@@ -43,18 +52,17 @@ for (const { name, options } of MODES) {
 
 test("a room that is left during the replay is quiet after the answer", async (scope) => {
   const [left, kept] = [scope.room(), scope.room()];
-  const [member, publisher] = [await scope.client({ reconnectionDelay: 300 }), await scope.client({ gateway: 1 })];
+  const proxy = await scope.proxy();
+  const [member, publisher] = [await scope.client({ url: proxy.url }), await scope.client({ gateway: 1 })];
   for (const room of [left, kept]) {
     await member.join(room);
     await publisher.join(room);
   }
-  member.drop();
-  await publishAll(publisher, left, 1, 500);
-  await publishAll(publisher, kept, 1, 500);
-  const leaving = new Promise((resolve) => {
-    member.socket.once("connect", async () => resolve(await member.leave(left)));
-  });
-  await leaving;
+  const missed = async () => {
+    await publishAll(publisher, left, 1, 500);
+    await publishAll(publisher, kept, 1, 500);
+  };
+  await away(proxy, member, missed, () => member.leave(left));
   const before = member.data(left).length;
   await publisher.publish(left, "after the leave");
   await publisher.publish(kept, "end");
@@ -75,7 +83,10 @@ test("a replay that is cut short goes on where it stopped", async (scope) => {
   await publishAll(publisher, room, 1, 1200, "x".repeat(2000));
   proxy.isDown = false;
   for (let cuts = 0, seen = 0; cuts < 5; cuts++) {
-    await until(() => member.messages(room).length > seen || seen === 1200, "the replay goes on");
+    await until(
+      () => member.messages(room).length > seen || seen === 1200,
+      () => `the replay goes on after ${seen} (cut ${cuts}): ${member}`,
+    );
     seen = member.messages(room).length;
     proxy.target = scope.gateways[cuts % 2].port;
     proxy.cut();
@@ -91,7 +102,7 @@ test("a client in hundreds of rooms gets what it missed in all of them, in one o
   const rooms = range(1, 300).map(() => scope.room());
   const [member, publisher] = [await scope.client({ reconnectionDelay: 500 }), await scope.client({ gateway: 1 })];
   await Promise.all(rooms.flatMap((room) => [member.join(room), publisher.join(room)]));
-  member.drop();
+  await member.drop();
   for (let n = 1; n <= 900; n++) await publisher.publish(rooms[(n * 7) % 300], n);
   await member.connected(2);
   await until(() => member.messages().length >= 900, () => `900 messages, got ${member.messages().length}`);
@@ -155,11 +166,12 @@ test("two connections that fight for one session never both have it", async (sco
   await first.join(room);
   await publisher.join(room);
   const { pid, sid } = first.connections[0];
-  const rivals = range(0, 9).map((n) => scope.open({ gateway: n % 2, reconnection: false, auth: { pid } }));
-  await until(
-    () => rivals.every(({ connections, drops }) => connections.length > 0 || drops.length > 0),
-    "every rival was served",
-  );
+  const rivals = range(0, 9).map((n) => {
+    const options = { gateway: n % 2, reconnection: false, auth: { pid } };
+    return scope.open({ ...options, ...MODES[n % MODES.length].options });
+  });
+  const wasServed = ({ connections, socket }) => connections.length > 0 || socket.io.engine?.readyState === "closed";
+  await until(() => rivals.every(wasServed), () => `every rival is served: ${rivals.join("\n")}`);
   const standing = () => [first, ...rivals].filter(({ socket }) => socket.connected);
   await until(() => standing().length === 1, () => `one is left, not ${standing().length}`);
   assert.equal(standing()[0].id, sid);

@@ -3,9 +3,11 @@
 import assert from "node:assert/strict";
 
 import { MODES } from "./support/client.mjs";
+import { QUICK_PINGS } from "./support/cluster.mjs";
+import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
-const TWO = { gateways: 2 };
+const TWO = { gateways: 2, gateway: QUICK_PINGS };
 const test = suite(TWO);
 
 for (const { name, options } of MODES) {
@@ -26,6 +28,33 @@ for (const { name, options } of MODES) {
     assert.deepEqual(member.data(room), [1, 2]);
   });
 }
+
+test.alone("clients of a gateway that ends while messages flow get each of them once", TWO, async (scope) => {
+  const room = scope.room();
+  const publisher = await scope.client({ gateway: 1 });
+  await publisher.join(room);
+  const crowd = await Promise.all(
+    Array.from({ length: 24 }, (_, n) => scope.client(MODES[n % MODES.length].options)),
+  );
+  for (const client of crowd) await client.join(room);
+  await until(() => crowd.every(({ socket }) => !socket.io.engine.upgrading), "no upgrade is under way");
+  let isDone = false;
+  let count = 0;
+  const publishing = (async () => {
+    while (!isDone) await publisher.publish(room, ++count);
+  })();
+  await crowd[0].received(room, 50);
+  for (const client of crowd) client.moveTo(scope.cluster.url(1));
+  await scope.gateways[0].stop();
+  await Promise.all(crowd.map((client) => client.connected(2)));
+  isDone = true;
+  await publishing;
+  for (const client of crowd) {
+    await client.received(room, count);
+    assert.deepEqual(client.data(room), Array.from({ length: count }, (_, i) => i + 1), `${client}`);
+    assert.equal(client.recovered, true);
+  }
+});
 
 test.alone("a broker that ends while publishes are in flight loses no acknowledged one", TWO, async (scope) => {
   const room = scope.room();

@@ -7,6 +7,13 @@ import { join } from "node:path";
 import { Process } from "./process.mjs";
 import { until } from "./deadline.mjs";
 
+/**
+ * Settings for tests that cut connections at any moment. When a WebSocket dies in the midst of the upgrade, the
+ * stock client stays with its paused polling and notices only by the missing pings (engine.io-client 6.6); with
+ * the default intervals that takes it 45 seconds.
+ */
+export const QUICK_PINGS = { "ping-interval": 1000, "ping-timeout": 3000 };
+
 const MAX_IPC_PATH = 100; // sockaddr_un takes 107 bytes; the socket's own name is added to the folder's
 
 /** A fresh folder whose path is short enough for an ipc endpoint. */
