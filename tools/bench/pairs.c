@@ -6,6 +6,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "tools/bench/bench.h"
+#include "tools/bench/floor.h"
 
 enum { CONNECT_MS = 60000, DRAIN_MS = 20000 };
 
@@ -99,6 +100,16 @@ static void start_publishing(struct pairs *run)
             publish_one(run, &run->load.conns[i]);
 }
 
+/* The same frames, one a send, to as many sockets: what the deliveries alone cost a bare server. */
+static void report_floor(const struct pairs *run)
+{
+    struct floor_result floor;
+    size_t frame = run->load.bytes / (run->load.frames ? run->load.frames : 1);
+    report_u64(run->bench->report, "frame_bytes", frame);
+    if (floor_fanout(run->load.n, frame, 1, run->bench->options->seconds / 2, &floor))
+        floor_report(run->bench->report, "floor_one_frame_a_send", &floor);
+}
+
 bool bench_pairs(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
@@ -135,6 +146,8 @@ bool bench_pairs(struct bench *bench)
                 is_good ? "none missed or doubled" : "MESSAGES MISSED OR DOUBLED");
     }
     procs_stop(bench->procs);
+    if (is_good)
+        report_floor(run);
     load_free(&run->load);
     free(run);
     return is_good;
