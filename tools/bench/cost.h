@@ -1,4 +1,6 @@
-/* CPU time of everybody who took part, between two moments. */
+/* What processes cost, read from the kernel: CPU time of everybody who took part between two moments, memory,
+ * and a gateway's own counters.
+ */
 #ifndef RJ_BENCH_COST_H
 #define RJ_BENCH_COST_H
 
@@ -6,15 +8,28 @@
 #include "tools/bench/report.h"
 
 struct cost {
-    uint64_t at_us;
-    uint64_t procs_us[PROCS_MAX];
-    uint64_t load_us; /* this process */
+    double at_us;
+    double procs_us[PROCS_MAX];
+    double load_us; /* this process */
 };
 
+/* CPU time and wall clock now. */
 struct cost cost_now(const struct procs *procs);
 
-/* {"wall_s":…, "broker_us":…, "gateway_us":…, "load_us":…}, each CPU figure per one of `n` things. */
-void cost_report(struct report *r, const char *key, const struct procs *procs, const struct cost *from,
-                 const struct cost *to, double n);
+/* What was used between two moments. */
+struct cost cost_between(const struct cost *from, const struct cost *to);
+
+/* The servers' CPU time of `cost`, in microseconds; -1 when no process is known. */
+double cost_servers_us(const struct procs *procs, const struct cost *cost);
+
+/* {"servers":…, NAME:… for each process, "load":…}: microseconds of CPU for each of `n` things. */
+void cost_report(struct report *r, const char *key, const struct procs *procs, const struct cost *cost,
+                 double n);
+
+/* A line of /proc/PID/status such as "VmRSS" or "RssAnon", in bytes; 0 when it is not there. */
+double cost_memory(pid_t pid, const char *field);
+
+/* A counter of the gateways' /metrics, summed; -1 when one does not answer. */
+double cost_metric(const struct procs *procs, const char *name);
 
 #endif

@@ -1,171 +1,158 @@
-/* One room, many members: how many deliveries a second, at what cost, how late. One member publishes with a
- * window of unacknowledged messages; every member checks the order of all that it gets. */
+/* One room, many members: how many deliveries a second, at what cost, how late. One publisher or a few,
+ * members themselves, or a backend; every member checks the order of all that it gets.
+ */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "proto/base/clock.h"
-#include "proto/base/mem.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/floor.h"
+#include "tools/bench/traffic.h"
 
-enum { CONNECT_MS = 60000, DRAIN_MS = 20000, SAMPLE_EVERY = 50 };
+enum { SAMPLE_EVERY = 50, FLOOR_WRITE_MAX = 1 << 20 };
+static const double warm_s = 1, floor_warm_s = 0.3;
 
-struct fanout {
-    struct bench *bench;
-    struct load load;
-    uint64_t next_id;
-    uint64_t deliveries, publishes, wrong, failed;
-    uint64_t joined;
-    bool is_publishing;
-    struct histogram latency, ack;
-    uint64_t *sent_us; /* by id, of those outstanding */
+/* What the floor has to match. */
+struct outcome {
+    double deliveries_per_s, servers_us; /* CPU for a delivery */
+    double frames_per_write;             /* of the gateways; -1: not known */
+    size_t frame_bytes;
 };
 
-static void name_room(uint32_t index, char *out, size_t size)
+static struct traffic_plan plan_of(const struct bench_options *options)
 {
-    (void)index;
-    snprintf(out, size, "bench");
+    return (struct traffic_plan){.members = options->members,
+                                 .members_a_room = options->members,
+                                 .publishers = options->publishers,
+                                 .is_backend = options->is_backend,
+                                 .window = options->window,
+                                 .size = options->size,
+                                 .rate = options->rate,
+                                 .sample_every = SAMPLE_EVERY};
 }
 
-static void publish_one(struct fanout *run, struct load_conn *conn)
+static void report_run(struct bench *bench, const struct traffic *traffic,
+                       const struct traffic_result *result, const struct procs *procs, struct outcome *out)
 {
-    uint64_t id = ++run->next_id;
-    run->sent_us[id % run->bench->options->window] = rj_clock_mono_us();
-    bench_publish(conn, "bench", id, run->bench->options->size);
-    conn->outstanding++;
+    struct report *r = bench->report;
+    out->deliveries_per_s = result->deliveries / result->wall_s;
+    out->servers_us = cost_servers_us(procs, &result->cost) / result->deliveries;
+    out->frame_bytes = traffic_delivery_bytes(traffic);
+    report_sample(r, "deliveries_per_s", out->deliveries_per_s);
+    report_sample(r, "durable_publishes_per_s", result->publishes / result->wall_s);
+    if (procs->n)
+        report_sample(r, "servers_cpu_us_per_delivery", out->servers_us);
+    report_sample(r, "delivery_p50_us", (double)histogram_at(&traffic->delivery, 0.50));
+    report_sample(r, "delivery_p99_us", (double)histogram_at(&traffic->delivery, 0.99));
+    report_u64(r, "frame_bytes", out->frame_bytes);
+    if (out->frames_per_write > 0)
+        report_number(r, "frames_per_write", out->frames_per_write);
+    traffic_report(traffic, result, procs, r);
+    traffic_report_faults(traffic, r);
+    fprintf(stderr, "fanout: %.0f deliveries/s of %.0f durable publishes/s to %u members, p50 %.1f ms\n",
+            out->deliveries_per_s, result->publishes / result->wall_s, bench->options->members,
+            (double)histogram_at(&traffic->delivery, 0.50) / 1e3);
 }
 
-static void on_event(void *ctx, struct load_conn *conn, struct rj_span text)
+/* Frames for each write since `frames` and `writes` were read; -1 when the gateways do not tell. */
+static double frames_per_write(const struct procs *procs, double frames, double writes)
 {
-    struct fanout *run = ctx;
-    uint64_t seq, sent_us = 0;
-    bool is_sampled = conn->index % SAMPLE_EVERY == 0;
-    if (!bench_message(text, &seq, is_sampled ? &sent_us : NULL))
-        return;
-    run->deliveries++;
-    run->wrong += seq != conn->seq + 1;
-    conn->seq = seq;
-    if (is_sampled && run->is_publishing)
-        histogram_add(&run->latency, rj_clock_mono_us() - sent_us);
+    double more_frames = cost_metric(procs, "rejoin_gateway_frames_out_total") - frames;
+    double more_writes = cost_metric(procs, "rejoin_gateway_writes_total") - writes;
+    return frames >= 0 && writes >= 0 && more_writes > 0 ? more_frames / more_writes : -1;
 }
 
-static void on_ack(void *ctx, struct load_conn *conn, struct rj_span text)
+static bool run_real(struct bench *bench, struct outcome *out)
 {
-    struct fanout *run = ctx;
-    uint64_t id;
-    bool is_ok = bench_ack(text, &id);
-    if (id == 0) {
-        run->joined += is_ok;
-        return;
+    const struct bench_options *options = bench->options;
+    struct traffic_plan plan = plan_of(options);
+    struct traffic traffic = {0};
+    struct procs procs;
+    bool is_good = false;
+    if (procs_start(&procs, &options->procs)) {
+        if (traffic_open(&traffic, &plan, &procs)) {
+            double frames = cost_metric(&procs, "rejoin_gateway_frames_out_total");
+            double writes = cost_metric(&procs, "rejoin_gateway_writes_total");
+            struct traffic_result result = traffic_measure(&traffic, &procs, warm_s, options->seconds);
+            traffic_drain(&traffic);
+            out->frames_per_write = frames_per_write(&procs, frames, writes);
+            report_run(bench, &traffic, &result, &procs, out);
+            bench->missed += traffic_missed(&traffic);
+            bench->doubled += traffic.members.doubled;
+            is_good = traffic_is_good(&traffic) && result.deliveries > 0;
+        }
+        traffic_close(&traffic);
     }
-    run->failed += !is_ok;
-    run->publishes++;
-    conn->outstanding--;
-    if (!run->is_publishing)
-        return;
-    histogram_add(&run->ack, rj_clock_mono_us() - run->sent_us[id % run->bench->options->window]);
-    publish_one(run, conn);
+    return procs_stop(&procs) && is_good;
 }
 
-static void run_for(struct fanout *run, double seconds)
+/* As many frames a send as asked for; what is reported under `key`, and its rate and CPU. */
+static bool run_floor(struct bench *bench, const struct outcome *real, unsigned batch, const char *key,
+                      double *rate, double *server_us)
 {
-    uint64_t end_us = rj_clock_mono_us() + (uint64_t)(seconds * 1e6);
-    while (rj_clock_mono_us() < end_us && run->load.n_closed == 0)
-        load_run(&run->load, 20);
+    const struct bench_options *options = bench->options;
+    struct floor_plan plan = {.kind = FLOOR_FLOOD,
+                              .connections = options->members,
+                              .delivery_bytes = real->frame_bytes,
+                              .frames_per_write = batch};
+    struct traffic_plan traffic_plan = plan_of(options);
+    struct traffic traffic = {0};
+    struct floor bare;
+    bool is_good = false;
+    traffic_plan.publishers = 0;
+    traffic_plan.is_backend = false;
+    if (floor_start(&bare, &plan)) {
+        if (traffic_open(&traffic, &traffic_plan, &bare.procs)) {
+            struct traffic_result result =
+                traffic_measure(&traffic, &bare.procs, floor_warm_s, options->seconds / 2);
+            struct report *r = bench->report;
+            *rate = result.deliveries / result.wall_s;
+            *server_us = cost_servers_us(&bare.procs, &result.cost) / result.deliveries;
+            report_open(r, key, '{');
+            report_u64(r, "frames_per_write", batch);
+            report_number(r, "deliveries_per_s", *rate);
+            traffic_report(&traffic, &result, &bare.procs, r);
+            report_close(r, '}');
+            is_good = result.deliveries > 0 && load_is_sound(&traffic.load);
+        }
+        traffic_close(&traffic);
+    }
+    floor_stop(&bare);
+    return is_good;
 }
 
-/* Deliveries that are still to come when everything published has been acknowledged. */
-static uint64_t missing(const struct fanout *run)
+static unsigned floor_batch(const struct outcome *real)
 {
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < run->load.n; i++)
-        sum += run->next_id - run->load.conns[i].seq;
-    return sum;
+    double most = (double)(FLOOR_WRITE_MAX / real->frame_bytes);
+    double batch = real->frames_per_write > most ? most : real->frames_per_write;
+    return batch < 1 ? 1 : (unsigned)(batch + 0.5);
 }
 
-static void drain(struct fanout *run)
+static bool run_floors(struct bench *bench, const struct outcome *real)
 {
-    uint64_t end_ms = rj_clock_mono_ms() + DRAIN_MS;
-    run->is_publishing = false;
-    while ((run->load.conns[0].outstanding || missing(run)) && rj_clock_mono_ms() < end_ms &&
-           run->load.n_closed == 0)
-        load_run(&run->load, 20);
-}
-
-static unsigned frames_per_write(const struct procs *procs, double frames, double writes)
-{
-    double more_frames = proc_metric(procs->ports[0], "rejoin_gateway_frames_out_total") - frames;
-    double more_writes = proc_metric(procs->ports[0], "rejoin_gateway_writes_total") - writes;
-    double ratio = more_writes > 0 ? more_frames / more_writes : 1;
-    return ratio < 1 ? 1 : ratio > 64 ? 64 : (unsigned)(ratio + 0.5);
-}
-
-static void report_floors(struct fanout *run, double rate, unsigned batch)
-{
-    const struct bench_options *options = run->bench->options;
-    struct report *r = run->bench->report;
-    struct floor_result single, batched;
-    size_t frame = run->load.bytes / (run->load.frames ? run->load.frames : 1);
-    report_u64(r, "frame_bytes", frame);
-    report_u64(r, "frames_per_write", batch);
-    if (!floor_fanout(options->members, frame, 1, options->seconds / 2, &single) ||
-        !floor_fanout(options->members, frame, batch, options->seconds / 2, &batched))
-        return;
-    floor_report(r, "floor_one_frame_a_send", &single);
-    floor_report(r, "floor_same_frames_a_send", &batched);
-    report_number(r, "rate_to_floor_one_frame", rate / single.deliveries_per_s);
-    report_number(r, "rate_to_floor_same_frames", rate / batched.deliveries_per_s);
+    double one_rate, one_us, same_rate, same_us;
+    struct report *r = bench->report;
+    report_open(r, "floor", '{');
+    bool is_good = run_floor(bench, real, 1, "one_frame_a_send", &one_rate, &one_us) &&
+                   run_floor(bench, real, floor_batch(real), "same_frames_a_send", &same_rate, &same_us);
+    report_close(r, '}');
+    if (!is_good)
+        return false;
+    if (bench->options->rate == 0) {
+        report_sample(r, "rate_to_floor_one_frame", real->deliveries_per_s / one_rate);
+        report_sample(r, "rate_to_floor_same_frames", real->deliveries_per_s / same_rate);
+    }
+    if (real->servers_us > 0) {
+        report_sample(r, "cpu_to_floor_one_frame", real->servers_us / one_us);
+        report_sample(r, "cpu_to_floor_same_frames", real->servers_us / same_us);
+    }
+    fprintf(stderr,
+            "  floor: %.0f deliveries/s one frame a send, %.0f with %u frames a send as the gateway did\n",
+            one_rate, same_rate, floor_batch(real));
+    return true;
 }
 
 bool bench_fanout(struct bench *bench)
 {
-    const struct bench_options *options = bench->options;
-    struct fanout *run = rj_calloc(1, sizeof *run);
-    struct load_handler handler = {.ctx = run, .event = on_event, .ack = on_ack};
-    bool is_good = false;
-    run->bench = bench;
-    run->sent_us = rj_calloc(options->window, sizeof *run->sent_us);
-    load_init(&run->load, options->members, &handler);
-    if (procs_start(bench->procs, options->gateways) &&
-        load_connect(&run->load, bench->procs->ports, bench->procs->n_ports, name_room, CONNECT_MS)) {
-        while (run->joined < options->members && run->load.n_closed == 0)
-            load_run(&run->load, 100);
-        run->is_publishing = true;
-        for (uint32_t i = 0; i < options->window; i++)
-            publish_one(run, &run->load.conns[0]);
-        run_for(run, 1); /* warm */
-        memset(&run->latency, 0, sizeof run->latency);
-        memset(&run->ack, 0, sizeof run->ack);
-        double frames = proc_metric(bench->procs->ports[0], "rejoin_gateway_frames_out_total");
-        double writes = proc_metric(bench->procs->ports[0], "rejoin_gateway_writes_total");
-        struct cost from = cost_now(bench->procs);
-        uint64_t deliveries = run->deliveries, publishes = run->publishes;
-        run_for(run, options->seconds);
-        struct cost to = cost_now(bench->procs);
-        double n = (double)(run->deliveries - deliveries);
-        double wall_s = (double)(to.at_us - from.at_us) / 1e6;
-        unsigned batch = frames_per_write(bench->procs, frames, writes);
-        publishes = run->publishes - publishes;
-        drain(run);
-        is_good = run->wrong == 0 && missing(run) == 0 && run->failed == 0 && run->load.n_closed == 0;
-        struct report *r = bench->report;
-        report_number(r, "deliveries_per_s", n / wall_s);
-        report_number(r, "publishes_per_s", (double)publishes / wall_s);
-        cost_report(r, "cpu_us_per_delivery", bench->procs, &from, &to, n);
-        report_latency(r, "publish_to_delivery", &run->latency);
-        report_latency(r, "publish_to_ack", &run->ack);
-        report_u64(r, "missed", missing(run));
-        report_u64(r, "out_of_order", run->wrong);
-        report_u64(r, "failed", run->failed);
-        fprintf(stderr, "fanout: %.0f deliveries/s, %.0f durable publishes/s, %s\n", n / wall_s,
-                (double)publishes / wall_s,
-                is_good ? "none missed or doubled" : "MESSAGES MISSED OR DOUBLED");
-        procs_stop(bench->procs);
-        report_floors(run, n / wall_s, batch);
-    }
-    procs_stop(bench->procs);
-    load_free(&run->load);
-    free(run->sent_us);
-    free(run);
-    return is_good;
+    struct outcome outcome = {0};
+    bool is_good = run_real(bench, &outcome);
+    return outcome.frame_bytes > 0 && run_floors(bench, &outcome) && is_good;
 }

@@ -1,25 +1,31 @@
-/* The floor: what the machine itself gives, so that a figure of the server's means something. A bare process
- * sends frames of the same size to as many sockets, and the same load client reads them.
+/* The floor: what the machine itself gives, so that a figure of the server's means something. A bare epoll
+ * process in one thread, without parsing beyond what it needs and without a product around it, serves the
+ * same load client: it floods one room (fanout), passes on between two (pairs), or does nothing (idle).
  */
 #ifndef RJ_BENCH_FLOOR_H
 #define RJ_BENCH_FLOOR_H
 
-#include "tools/bench/report.h"
+#include "tools/bench/procs.h"
 
-struct floor_result {
-    double deliveries_per_s;
-    double server_us; /* CPU per delivery */
-    double load_us;
+enum floor_kind { FLOOR_IDLE, FLOOR_FLOOD, FLOOR_RELAY };
+
+struct floor_plan {
+    enum floor_kind kind;
+    uint32_t connections;
+    size_t delivery_bytes, ack_bytes; /* of a frame on the wire */
+    unsigned frames_per_write;        /* flood: 1, or how many go into one send */
+    bool is_coalesced;                /* relay: one send for all that a turn has for a connection */
+    bool is_logged;  /* relay: a turn's messages are on disk before any of its frames leaves */
+    const char *dir; /* where the log goes; NULL: TMPDIR or /tmp */
 };
 
-/* `frames_per_write` frames of `frame_bytes` in each send, round robin over `connections`, as fast as it
- * goes. */
-bool floor_fanout(uint32_t connections, size_t frame_bytes, unsigned frames_per_write, double seconds,
-                  struct floor_result *out);
+struct floor {
+    struct procs procs; /* the bare server alone, to be measured */
+    char dir[128];      /* of its log; empty: none */
+};
 
-/* Anonymous and resident memory per idle connection of a bare epoll server. */
-bool floor_idle(uint32_t connections, double *anon_bytes, double *rss_bytes);
-
-void floor_report(struct report *r, const char *key, const struct floor_result *result);
+/* Starts the bare server. False, told on stderr; end with floor_stop in any case. */
+bool floor_start(struct floor *bare, const struct floor_plan *plan);
+void floor_stop(struct floor *bare);
 
 #endif

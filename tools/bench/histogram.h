@@ -1,15 +1,16 @@
-/* Latencies in logarithmic buckets: 64 a factor of two, so a value is told within 1.6 %. */
+/* Latencies in logarithmic buckets: 64 to a factor of two, so a value is told within 1.6 %. */
 #ifndef RJ_BENCH_HISTOGRAM_H
 #define RJ_BENCH_HISTOGRAM_H
 
 #include <stdint.h>
 
-enum { RJ_HISTOGRAM_STEPS = 64, RJ_HISTOGRAM_BUCKETS = 40 * RJ_HISTOGRAM_STEPS };
+enum { HISTOGRAM_STEPS = 64, HISTOGRAM_BUCKETS = 40 * HISTOGRAM_STEPS };
 
+/* Zeroed: empty. */
 struct histogram {
     uint64_t n;
     uint64_t most;
-    uint32_t buckets[RJ_HISTOGRAM_BUCKETS];
+    uint32_t buckets[HISTOGRAM_BUCKETS];
 };
 
 void histogram_add(struct histogram *h, uint64_t value_us);

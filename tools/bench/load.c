@@ -2,31 +2,59 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <sys/epoll.h>
 #include <sys/resource.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
-enum { BUFFER_BYTES = 1 << 20, EVENTS = 256, AT_ONCE = 128 };
+enum {
+    BUFFER_BYTES = 1 << 20, /* the longest frame, too */
+    EVENTS = 256,
+    AT_ONCE = 128,            /* connections being made at a time */
+    PER_LOCAL_ADDRESS = 20000 /* what the usual range of local ports carries with room to spare */
+};
 
 static const char upgrade_request[] = "GET /socket.io/?EIO=4&transport=websocket HTTP/1.1\r\n"
-                                      "Host: 127.0.0.1\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                                      "Host: %s\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
                                       "Sec-WebSocket-Version: 13\r\n"
                                       "Sec-WebSocket-Key: cmVqb2luLWJlbmNoLWtleQ==\r\n\r\n";
 
-uint64_t load_raise_limit(void)
+void load_raise_limit(void)
 {
     struct rlimit limit;
-    getrlimit(RLIMIT_NOFILE, &limit);
+    if (getrlimit(RLIMIT_NOFILE, &limit))
+        return;
     limit.rlim_cur = limit.rlim_max;
     setrlimit(RLIMIT_NOFILE, &limit);
-    return limit.rlim_cur;
+}
+
+static sigset_t ending_signals(void)
+{
+    sigset_t set;
+    sigemptyset(&set);
+    sigaddset(&set, SIGINT);
+    sigaddset(&set, SIGTERM);
+    return set;
+}
+
+void load_hold_signals(void)
+{
+    sigset_t set = ending_signals();
+    sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
+static bool is_ending(void)
+{
+    sigset_t pending;
+    sigpending(&pending);
+    return sigismember(&pending, SIGINT) == 1 || sigismember(&pending, SIGTERM) == 1;
 }
 
 void load_init(struct load *load, uint32_t n, const struct load_handler *handler)
@@ -56,12 +84,12 @@ void load_free(struct load *load)
     free(load->buffer);
 }
 
-/* ------------------------------------------------------------------------------------------ writing */
+/* ------------------------------------------------------------------------------------------- writing */
 
-static void watch(struct load_conn *conn, int op, uint32_t events)
+static bool watch(struct load_conn *conn, int op, uint32_t events)
 {
     struct epoll_event event = {.events = events, .data.ptr = conn};
-    epoll_ctl(conn->load->epoll, op, conn->fd, &event);
+    return epoll_ctl(conn->load->epoll, op, conn->fd, &event) == 0;
 }
 
 static void close_conn(struct load_conn *conn, const char *why)
@@ -69,114 +97,117 @@ static void close_conn(struct load_conn *conn, const char *why)
     if (conn->state == LOAD_CLOSED)
         return;
     if (conn->load->n_closed++ == 0)
-        fprintf(stderr, "rejoin-bench: connection %u closed: %s\n", conn->index, why);
+        fprintf(stderr, "rejoin-bench: connection %u was lost: %s\n", conn->index, why);
     conn->load->n_ready -= conn->state == LOAD_READY;
     conn->state = LOAD_CLOSED;
     close(conn->fd);
     conn->fd = -1;
 }
 
-static void flush_out(struct load_conn *conn)
+static void set_choked(struct load_conn *conn, bool is_choked)
+{
+    if (conn->is_choked == is_choked)
+        return;
+    conn->is_choked = is_choked;
+    watch(conn, EPOLL_CTL_MOD, is_choked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+}
+
+static void flush(struct load_conn *conn)
 {
     ssize_t n = send(conn->fd, conn->out.data, conn->out.len, MSG_NOSIGNAL);
-    if (n < 0)
+    if (n < 0 && errno != EAGAIN && errno != EINTR) {
+        close_conn(conn, strerror(errno));
         return;
-    memmove(conn->out.data, conn->out.data + n, conn->out.len - (size_t)n);
-    conn->out.len -= (size_t)n;
-    if (conn->out.len == 0)
-        watch(conn, EPOLL_CTL_MOD, EPOLLIN);
-}
-
-static void send_bytes(struct load_conn *conn, const void *bytes, size_t len)
-{
-    ssize_t n = 0;
-    if (conn->out.len == 0)
-        n = send(conn->fd, bytes, len, MSG_NOSIGNAL);
-    if (n < 0)
-        n = 0;
-    if ((size_t)n == len)
-        return;
-    if (conn->out.len == 0)
-        watch(conn, EPOLL_CTL_MOD, EPOLLIN | EPOLLOUT);
-    rj_buf_put(&conn->out, (const uint8_t *)bytes + n, len - (size_t)n);
-}
-
-void load_send(struct load_conn *conn, const void *text, size_t len)
-{
-    static uint8_t frame[70000];
-    size_t head = 0;
-    if (conn->state == LOAD_CLOSED || len > 65535)
-        return;
-    frame[head++] = 0x81;
-    if (len < 126) {
-        frame[head++] = (uint8_t)(0x80 | len);
-    } else {
-        frame[head++] = 0x80 | 126;
-        frame[head++] = (uint8_t)(len >> 8);
-        frame[head++] = (uint8_t)len;
     }
-    memset(frame + head, 0, 4);
-    head += 4;
-    memcpy(frame + head, text, len);
-    send_bytes(conn, frame, head + len);
+    size_t sent = n > 0 ? (size_t)n : 0;
+    memmove(conn->out.data, conn->out.data + sent, conn->out.len - sent);
+    conn->out.len -= sent;
+    set_choked(conn, conn->out.len > 0);
 }
 
-/* ------------------------------------------------------------------------------------------ reading */
-
-static void become_ready(struct load_conn *conn)
+static void flush_queued(struct load *load)
 {
-    conn->state = LOAD_READY;
-    conn->load->n_ready++;
-    if (conn->load->handler.ready)
-        conn->load->handler.ready(conn->load->handler.ctx, conn);
+    struct load_conn *conn;
+    while ((conn = load->queued)) {
+        load->queued = conn->queued;
+        conn->is_queued = false;
+        if (conn->state != LOAD_CLOSED && !conn->is_choked)
+            flush(conn);
+    }
 }
 
-static void on_connected(struct load_conn *conn, struct rj_span text)
+static void queue(struct load_conn *conn)
 {
-    const uint8_t *at = memmem(text.data, text.len, "\"sid\":\"", 7);
-    for (size_t i = 0; at && i + 1 < sizeof conn->sid && at[7 + i] != '"'; i++)
-        conn->sid[i] = (char)at[7 + i];
-    become_ready(conn);
+    if (conn->is_queued)
+        return;
+    conn->is_queued = true;
+    conn->queued = conn->load->queued;
+    conn->load->queued = conn;
 }
+
+void load_send(struct load_conn *conn, struct rj_span text)
+{
+    static const uint8_t no_mask[4];
+    if (conn->state == LOAD_CLOSED)
+        return;
+    rj_buf_put_u8(&conn->out, 0x81);
+    if (text.len < 126) {
+        rj_buf_put_u8(&conn->out, (uint8_t)(0x80 | text.len));
+    } else {
+        unsigned bytes = text.len <= UINT16_MAX ? 2 : 8;
+        rj_buf_put_u8(&conn->out, bytes == 2 ? 0x80 | 126 : 0x80 | 127);
+        for (unsigned i = bytes; i-- > 0;)
+            rj_buf_put_u8(&conn->out, (uint8_t)((uint64_t)text.len >> (8 * i)));
+    }
+    rj_buf_put(&conn->out, no_mask, sizeof no_mask);
+    rj_buf_put_span(&conn->out, text);
+    queue(conn);
+}
+
+size_t load_frame_bytes(size_t len)
+{
+    size_t payload = len + 1;
+    return payload + (payload < 126 ? 2 : payload <= UINT16_MAX ? 4 : 10);
+}
+
+/* ------------------------------------------------------------------------------------------- reading */
 
 static void on_packet(struct load_conn *conn, struct rj_span text)
 {
-    struct load *load = conn->load;
-    if (text.len == 0)
+    const struct load_handler *handler = &conn->load->handler;
+    switch (text.len ? text.data[0] : 0) {
+    case '0':
+        conn->load->n_ready += conn->state != LOAD_READY;
+        conn->state = LOAD_READY;
         return;
-    switch (text.data[0]) {
-    case '0': on_connected(conn, text); return;
     case '2':
-        if (load->handler.event)
-            load->handler.event(load->handler.ctx, conn, text);
+        if (handler->event)
+            handler->event(handler->ctx, conn, text);
         return;
     case '3':
-        if (load->handler.ack)
-            load->handler.ack(load->handler.ctx, conn, text);
+        if (handler->ack)
+            handler->ack(handler->ctx, conn, text);
         return;
-    default: close_conn(conn, "an unexpected packet"); return;
+    default: close_conn(conn, "a packet that was not expected"); return;
     }
 }
 
-static void on_frame(struct load_conn *conn, uint8_t opcode, struct rj_span text)
+/* `first` is the frame's first byte. */
+static void on_frame(struct load_conn *conn, uint8_t first, struct rj_span text)
 {
-    conn->load->frames++;
-    if (conn->load->is_raw)
-        return;
-    if (opcode == 8) {
-        close_conn(conn, "closed by the server");
+    if (first != 0x81) {
+        close_conn(conn, (first & 0x0f) == 8 ? "closed by the server" : "a frame that was not expected");
         return;
     }
-    if (opcode != 1 || text.len == 0)
+    switch (text.len ? text.data[0] : 0) {
+    case '0': load_send(conn, rj_span_str("40")); return;
+    case '2':
+        conn->load->pings++;
+        load_send(conn, rj_span_str("3"));
         return;
-    switch (text.data[0]) {
-    case '0':
-        load_send(conn, "40", 2);
-        conn->state = LOAD_JOINING;
-        return;
-    case '2': load_send(conn, "3", 1); return;
     case '4': on_packet(conn, rj_span_from(text, 1)); return;
-    default: return;
+    case '6': return; /* noop */
+    default: close_conn(conn, "an Engine.IO packet that was not expected"); return;
     }
 }
 
@@ -186,162 +217,179 @@ static size_t take_frames(struct load_conn *conn, struct rj_span bytes)
     size_t at = 0;
     while (bytes.len - at >= 2 && conn->state != LOAD_CLOSED) {
         const uint8_t *p = bytes.data + at;
-        size_t head = 2, len = p[1] & 0x7f;
-        if (len == 126) {
-            head = 4;
-            if (bytes.len - at < head)
-                break;
-            len = (size_t)p[2] << 8 | p[3];
-        } else if (len == 127) {
-            head = 10;
-            if (bytes.len - at < head)
-                break;
+        size_t len = p[1] & 0x7f, extra = len == 126 ? 2 : len == 127 ? 8 : 0, head = 2 + extra;
+        if (bytes.len - at < head)
+            break;
+        if (extra)
             len = 0;
-            for (int i = 2; i < 10; i++)
-                len = len << 8 | p[i];
+        for (size_t i = 0; i < extra; i++)
+            len = len << 8 | p[2 + i];
+        if (len > BUFFER_BYTES - head) {
+            close_conn(conn, "a frame that is too long");
+            break;
         }
         if (bytes.len - at - head < len)
             break;
-        on_frame(conn, p[0] & 0x0f, rj_span_of(p + head, len));
+        on_frame(conn, p[0], rj_span_of(p + head, len));
         at += head + len;
     }
     return at;
 }
 
-/* The end of the HTTP answer; 0 when it is not there yet. */
+/* The bytes of the HTTP answer; 0 when it is not whole yet. */
 static size_t take_answer(struct load_conn *conn, struct rj_span bytes)
 {
     const uint8_t *end = memmem(bytes.data, bytes.len, "\r\n\r\n", 4);
     if (!end)
         return 0;
-    if (bytes.len < 12 || memcmp(bytes.data + 9, "101", 3) != 0) {
+    if (bytes.len < 12 || memcmp(bytes.data + 9, "101", 3) != 0)
         close_conn(conn, "the upgrade was refused");
-        return bytes.len;
-    }
-    conn->state = LOAD_OPENING;
+    else
+        conn->state = LOAD_OPENING;
     return (size_t)(end - bytes.data) + 4;
 }
 
 static void take(struct load_conn *conn, struct rj_span bytes)
 {
     size_t used = 0;
-    if (conn->state == LOAD_UPGRADING) {
+    if (conn->state == LOAD_UPGRADING)
         used = take_answer(conn, bytes);
-        if (used == 0)
-            goto keep;
-    }
-    used += take_frames(conn, rj_span_from(bytes, used));
-keep:
-    if (conn->state == LOAD_CLOSED || used == bytes.len) {
-        rj_buf_free(&conn->in);
-        return;
-    }
-    struct rj_buf rest = {0};
-    rj_buf_put_span(&rest, rj_span_from(bytes, used));
-    rj_buf_free(&conn->in);
-    conn->in = rest;
+    if (conn->state == LOAD_OPENING || conn->state == LOAD_READY)
+        used += take_frames(conn, rj_span_from(bytes, used));
+    rj_buf_clear(&conn->in);
+    if (used < bytes.len && conn->state != LOAD_CLOSED)
+        rj_buf_put_span(&conn->in, rj_span_from(bytes, used));
 }
 
 static void on_readable(struct load_conn *conn)
 {
-    struct load *load = conn->load;
+    uint8_t *buffer = conn->load->buffer;
     /* What is left of a frame goes in front of what comes, so that a frame is always in one piece. */
-    size_t kept = conn->in.len < BUFFER_BYTES / 2 ? conn->in.len : 0;
+    size_t kept = conn->in.len;
+    if (kept >= BUFFER_BYTES) {
+        close_conn(conn, "an answer that is too long");
+        return;
+    }
     if (kept)
-        memcpy(load->buffer, conn->in.data, kept);
-    ssize_t n = recv(conn->fd, load->buffer + kept, BUFFER_BYTES - kept, 0);
+        memcpy(buffer, conn->in.data, kept);
+    ssize_t n = recv(conn->fd, buffer + kept, BUFFER_BYTES - kept, 0);
     if (n < 0 && (errno == EAGAIN || errno == EINTR))
         return;
     if (n <= 0) {
         close_conn(conn, n == 0 ? "end of stream" : strerror(errno));
         return;
     }
-    load->bytes += (uint64_t)n;
-    take(conn, rj_span_of(load->buffer, kept + (size_t)n));
+    take(conn, rj_span_of(buffer, kept + (size_t)n));
 }
 
-static void on_writable(struct load_conn *conn)
+static void on_dialled(struct load_conn *conn)
 {
-    if (conn->state == LOAD_CONNECTING) {
-        int error = 0;
-        socklen_t size = sizeof error;
-        getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size);
-        if (error) {
-            close_conn(conn, strerror(error));
-            return;
-        }
-        watch(conn, EPOLL_CTL_MOD, EPOLLIN);
-        if (conn->load->is_raw) {
-            become_ready(conn);
-            return;
-        }
-        conn->state = LOAD_UPGRADING;
-        send_bytes(conn, upgrade_request, sizeof upgrade_request - 1);
-    } else {
-        flush_out(conn);
+    int error = 0;
+    socklen_t size = sizeof error;
+    getsockopt(conn->fd, SOL_SOCKET, SO_ERROR, &error, &size);
+    if (error) {
+        close_conn(conn, strerror(error));
+        return;
     }
+    watch(conn, EPOLL_CTL_MOD, EPOLLIN);
+    conn->state = LOAD_UPGRADING;
+    rj_buf_printf(&conn->out, upgrade_request, conn->target->host);
+    queue(conn);
 }
 
-void load_run(struct load *load, int timeout_ms)
+static void on_ready(struct load_conn *conn, uint32_t events)
+{
+    if (conn->state == LOAD_DIALLING) {
+        on_dialled(conn);
+        return;
+    }
+    if (conn->state != LOAD_CLOSED && (events & EPOLLOUT))
+        flush(conn);
+    if (conn->state != LOAD_CLOSED && (events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
+        on_readable(conn);
+}
+
+static int wait_events(const struct load *load, struct epoll_event *events, uint64_t timeout_us)
+{
+    struct timespec timeout = {.tv_sec = (time_t)(timeout_us / 1000000),
+                               .tv_nsec = (long)(timeout_us % 1000000) * 1000};
+    int n = epoll_pwait2(load->epoll, events, EVENTS, &timeout, NULL);
+    if (n < 0 && errno == ENOSYS)
+        n = epoll_wait(load->epoll, events, EVENTS, (int)((timeout_us + 999) / 1000));
+    return n;
+}
+
+void load_run(struct load *load, uint64_t timeout_us)
 {
     struct epoll_event events[EVENTS];
-    int n = epoll_wait(load->epoll, events, EVENTS, timeout_ms);
+    flush_queued(load);
+    int n = wait_events(load, events, timeout_us);
     for (int i = 0; i < n; i++) {
-        struct load_conn *conn = events[i].data.ptr;
-        if (conn->state != LOAD_CLOSED && (events[i].events & EPOLLOUT))
-            on_writable(conn);
-        if (conn->state != LOAD_CLOSED && (events[i].events & (EPOLLIN | EPOLLHUP | EPOLLERR)))
-            on_readable(conn);
+        if (events[i].data.ptr == load)
+            load->on_wake(load->wake_ctx);
+        else
+            on_ready(events[i].data.ptr, events[i].events);
     }
+    load->is_interrupted = is_ending();
 }
 
-/* ------------------------------------------------------------------------------------------ connecting */
-
-static bool dial(struct load_conn *conn, uint16_t port)
+void load_watch(struct load *load, int fd, void (*on_wake)(void *ctx), void *ctx)
 {
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    struct epoll_event event = {.events = EPOLLIN, .data.ptr = load};
+    load->on_wake = on_wake;
+    load->wake_ctx = ctx;
+    epoll_ctl(load->epoll, EPOLL_CTL_ADD, fd, &event);
+}
+
+/* ------------------------------------------------------------------------------------------- connecting */
+
+/* To one gateway there are only as many loopback connections from one address as there are local ports. */
+static void choose_source(const struct load_conn *conn)
+{
+    const struct sockaddr_in *to = (const void *)&conn->target->address;
     int on = 1;
-    conn->fd = socket(AF_INET, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
+    if (conn->index < PER_LOCAL_ADDRESS || to->sin_family != AF_INET ||
+        ntohl(to->sin_addr.s_addr) >> 24 != IN_LOOPBACKNET)
+        return;
+    struct sockaddr_in from = {.sin_family = AF_INET,
+                               .sin_addr = {htonl(INADDR_LOOPBACK + conn->index / PER_LOCAL_ADDRESS)}};
+    setsockopt(conn->fd, IPPROTO_IP, IP_BIND_ADDRESS_NO_PORT, &on, sizeof on);
+    if (bind(conn->fd, (struct sockaddr *)&from, sizeof from))
+        perror("rejoin-bench: bind");
+}
+
+static bool dial(struct load_conn *conn, const struct load_target *target)
+{
+    int on = 1;
+    conn->target = target;
+    conn->fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (conn->fd < 0) {
         perror("rejoin-bench: socket");
         return false;
     }
+    choose_source(conn);
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
-    if (connect(conn->fd, (struct sockaddr *)&to, sizeof to) && errno != EINPROGRESS) {
+    if (connect(conn->fd, (const struct sockaddr *)&target->address, target->size) && errno != EINPROGRESS) {
         perror("rejoin-bench: connect");
         return false;
     }
-    watch(conn, EPOLL_CTL_ADD, EPOLLOUT);
-    return true;
+    return watch(conn, EPOLL_CTL_ADD, EPOLLOUT);
 }
 
-static void join_room(struct load_conn *conn, load_room_name *room)
-{
-    char name[64], text[128];
-    room(conn->index, name, sizeof name);
-    int len = snprintf(text, sizeof text, "420[\"room:join\",\"%s\"]", name);
-    load_send(conn, text, (size_t)len);
-}
-
-bool load_connect(struct load *load, const uint16_t *ports, unsigned n_ports, load_room_name *room,
+bool load_connect(struct load *load, const struct load_target *targets, unsigned n_targets,
                   unsigned deadline_ms)
 {
     uint64_t end_ms = rj_clock_mono_ms() + deadline_ms;
-    uint32_t dialled = 0, joined = 0;
+    uint32_t dialled = 0;
     while (load->n_ready < load->n) {
-        while (dialled < load->n && dialled - load->n_ready < AT_ONCE) {
-            if (!dial(&load->conns[dialled], ports[dialled % n_ports]))
+        for (; dialled < load->n && dialled - load->n_ready < AT_ONCE; dialled++)
+            if (!dial(&load->conns[dialled], &targets[dialled % n_targets]))
                 return false;
-            dialled++;
-        }
-        load_run(load, 100);
-        if (load->n_closed || rj_clock_mono_ms() > end_ms) {
-            fprintf(stderr, "rejoin-bench: %u of %u connections are ready\n", load->n_ready, load->n);
+        load_run(load, 100000);
+        if (!load_is_sound(load) || rj_clock_mono_ms() > end_ms) {
+            fprintf(stderr, "rejoin-bench: %u of %u connections were made\n", load->n_ready, load->n);
             return false;
         }
     }
-    for (; room && joined < load->n; joined++)
-        join_room(&load->conns[joined], room);
     return true;
 }

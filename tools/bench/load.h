@@ -1,33 +1,42 @@
 /* The load client: many Socket.IO connections over plain WebSockets in one epoll, as cheap as they can be, so
- * that what is measured is the server. Speaks just enough: handshake, CONNECT, pings, events, acks.
+ * that what is measured is the server. Speaks just enough: handshake, CONNECT, pings, events, acks. It never
+ * parses JSON and never closes a connection by itself unless the server broke the protocol.
  */
 #ifndef RJ_BENCH_LOAD_H
 #define RJ_BENCH_LOAD_H
+
+#include <sys/socket.h>
 
 #include "proto/base/buf.h"
 
 struct load;
 
-enum load_state { LOAD_CONNECTING, LOAD_UPGRADING, LOAD_OPENING, LOAD_JOINING, LOAD_READY, LOAD_CLOSED };
+/* Where a gateway listens. */
+struct load_target {
+    char host[128]; /* for the Host header */
+    struct sockaddr_storage address;
+    socklen_t size;
+};
+
+enum load_state { LOAD_DIALLING, LOAD_UPGRADING, LOAD_OPENING, LOAD_READY, LOAD_CLOSED };
 
 struct load_conn {
     struct load *load;
+    const struct load_target *target;
     uint32_t index;
     int fd;
     enum load_state state;
-    struct rj_buf in;  /* the beginning of a frame that is not whole yet */
-    struct rj_buf out; /* what the kernel did not take */
-    char sid[32];
-    /* for the benchmarks */
-    uint64_t seq;     /* of the last message */
-    uint64_t sent_us; /* of the publish that is not acknowledged */
-    uint64_t outstanding;
+    bool is_queued;           /* it is in the list of those with something to send */
+    bool is_choked;           /* the kernel takes no more: EPOLLOUT is armed */
+    struct load_conn *queued; /* the next one of that list */
+    struct rj_buf in;         /* the beginning of a frame that is not whole yet */
+    struct rj_buf out;        /* what is to be sent */
 };
 
-/* What a benchmark does with what arrives. `text` is the Socket.IO packet without Engine.IO's '4'. */
+/* What a benchmark does with what arrives. `text` is the Socket.IO packet without Engine.IO's '4'; it lives
+ * until the call returns. Either may be NULL. */
 struct load_handler {
     void *ctx;
-    void (*ready)(void *ctx, struct load_conn *conn);
     void (*event)(void *ctx, struct load_conn *conn, struct rj_span text); /* "2[…" */
     void (*ack)(void *ctx, struct load_conn *conn, struct rj_span text);   /* "3ID[…" */
 };
@@ -36,30 +45,48 @@ struct load {
     struct load_conn *conns;
     uint32_t n;
     uint32_t n_ready, n_closed;
+    bool is_interrupted; /* SIGINT or SIGTERM is pending */
+    uint64_t pings;      /* answered */
     int epoll;
-    bool is_raw; /* the floor: frames are counted, nothing is spoken */
-    uint64_t frames, bytes;
     struct load_handler handler;
-    uint8_t *buffer;
+    struct load_conn *queued; /* connections with something to send, in no order */
+    uint8_t *buffer;          /* what one recv brings, for all connections */
+    void (*on_wake)(void *ctx);
+    void *wake_ctx;
 };
 
+/* `handler` NULL: what arrives is ignored. */
 void load_init(struct load *load, uint32_t n, const struct load_handler *handler);
-
-/* Connects all, spread over the ports, and waits until they are ready. With `room`: each joins the room that
- * it writes for its index (NULL: none). False, told on stderr, when that takes longer than `deadline_ms`. */
-typedef void load_room_name(uint32_t index, char *out, size_t size);
-bool load_connect(struct load *load, const uint16_t *ports, unsigned n_ports, load_room_name *room,
-                  unsigned deadline_ms);
-
-/* Handles what happens for up to `timeout_ms`. */
-void load_run(struct load *load, int timeout_ms);
-
-/* Sends one text frame (masked with zero, which leaves it as it is). */
-void load_send(struct load_conn *conn, const void *text, size_t len);
-
 void load_free(struct load *load);
 
-/* Raises the descriptor limit as far as it goes; the new one. */
-uint64_t load_raise_limit(void);
+/* Connects all, spread over the targets (which must outlive the load), and waits until each has its CONNECT
+ * answered. False, told on stderr, when one is refused or all together take longer than `deadline_ms`. */
+bool load_connect(struct load *load, const struct load_target *targets, unsigned n_targets,
+                  unsigned deadline_ms);
+
+/* Sends what is queued, then handles what happens within `timeout_us`, one epoll_wait. */
+void load_run(struct load *load, uint64_t timeout_us);
+
+/* Whether the measurement can go on: no connection was lost and nobody wants us to stop. */
+static inline bool load_is_sound(const struct load *load)
+{
+    return load->n_closed == 0 && !load->is_interrupted;
+}
+
+/* Queues one text frame for the next load_run (masked with zero, which leaves it as it is). */
+void load_send(struct load_conn *conn, struct rj_span text);
+
+/* Calls `on_wake` in load_run whenever `fd` is readable. One descriptor at most. */
+void load_watch(struct load *load, int fd, void (*on_wake)(void *ctx), void *ctx);
+
+/* The bytes on the wire of an Engine.IO message frame of the server's that carries `len` bytes of a Socket.IO
+ * packet. */
+size_t load_frame_bytes(size_t len);
+
+/* Raises the descriptor limit as far as it goes, here and in processes started from here. */
+void load_raise_limit(void);
+
+/* Blocks SIGINT and SIGTERM, so that load_is_sound tells of them instead. */
+void load_hold_signals(void);
 
 #endif

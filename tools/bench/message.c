@@ -1,51 +1,50 @@
-#include <stdio.h>
-#include <stdlib.h>
+#include "tools/bench/message.h"
 
-#include "proto/base/clock.h"
-#include "tools/bench/bench.h"
-
-void bench_publish(struct load_conn *conn, const char *room, uint64_t id, uint32_t size)
+void message_put_data(struct rj_buf *out, const struct message_stamp *stamp, size_t size)
 {
-    static char text[66000];
-    int head = snprintf(text, sizeof text, "42%llu[\"room:publish\",{\"room\":\"%s\",\"data\":\"%016llu",
-                        (unsigned long long)id, room, (unsigned long long)rj_clock_mono_us());
-    size_t at = (size_t)head, padding = size > 16 ? size - 16 : 0;
-    memset(text + at, 'x', padding);
-    at += padding;
-    memcpy(text + at, "\"}]", 3);
-    load_send(conn, text, at + 3);
+    size_t padding = size > MESSAGE_DATA_LEAST ? size - MESSAGE_DATA_LEAST : 0;
+    rj_buf_printf(out, "\"%016llu.%06u", (unsigned long long)stamp->sent_us, stamp->sender);
+    memset(rj_buf_reserve(out, padding), 'x', padding);
+    out->len += padding;
+    rj_buf_put_u8(out, '"');
 }
 
-static uint64_t digits(const uint8_t *at, const uint8_t *end)
+void message_put_publish(struct rj_buf *out, const char *room, uint64_t id, const struct message_stamp *stamp,
+                         size_t size)
+{
+    rj_buf_printf(out, "42%llu[\"room:publish\",{\"room\":\"%s\",\"data\":", (unsigned long long)id, room);
+    message_put_data(out, stamp, size);
+    rj_buf_put_str(out, "}]");
+}
+
+uint64_t message_number(struct rj_span text)
 {
     uint64_t value = 0;
-    for (; at < end && *at >= '0' && *at <= '9'; at++)
-        value = value * 10 + (uint64_t)(*at - '0');
+    for (size_t i = 0; i < text.len && text.data[i] >= '0' && text.data[i] <= '9'; i++)
+        value = value * 10 + (uint64_t)(text.data[i] - '0');
     return value;
 }
 
-bool bench_message(struct rj_span text, uint64_t *seq, uint64_t *sent_us)
+/* What follows the first `needle`; empty when it is not there. */
+static struct rj_span after(struct rj_span text, const char *needle)
 {
-    static const char prefix[] = "2[\"room:message\",{\"room\":\"",
-                      key[] = "\"seq\":", data[] = "\"data\":\"";
-    const uint8_t *end = text.data + text.len;
-    if (text.len < sizeof prefix || memcmp(text.data, prefix, sizeof prefix - 1) != 0)
+    const uint8_t *at = text.len ? memmem(text.data, text.len, needle, strlen(needle)) : NULL;
+    return at ? rj_span_from(text, (size_t)(at - text.data) + strlen(needle)) : (struct rj_span){0};
+}
+
+bool message_stamp(struct rj_span text, struct message_stamp *out)
+{
+    struct rj_span data = after(text, "\"data\":\"");
+    if (data.len < MESSAGE_DATA_LEAST || data.data[16] != '.')
         return false;
-    const uint8_t *at = memmem(text.data, text.len, key, sizeof key - 1);
-    if (!at)
-        return false;
-    *seq = digits(at + sizeof key - 1, end);
-    if (!sent_us)
-        return true;
-    at = memmem(at, (size_t)(end - at), data, sizeof data - 1);
-    if (!at)
-        return false;
-    *sent_us = digits(at + sizeof data - 1, end);
+    out->sent_us = message_number(data);
+    out->sender = (uint32_t)message_number(rj_span_of(data.data + 17, 6));
     return true;
 }
 
-bool bench_ack(struct rj_span text, uint64_t *id)
+bool message_ack(struct rj_span text, uint64_t *id, uint64_t *seq)
 {
-    *id = digits(text.data + 1, text.data + text.len);
-    return memmem(text.data, text.len, "\"ok\":true", 9) != NULL;
+    *id = message_number(rj_span_from(text, 1));
+    *seq = message_number(after(text, "\"seq\":"));
+    return after(text, "\"ok\":true").len > 0;
 }

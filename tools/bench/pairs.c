@@ -1,154 +1,157 @@
 /* Many rooms of two: how many durable publishes a second when everybody chats. Each client publishes its next
- * message when the last ones are acknowledged; its partner and itself check the order. */
+ * message when earlier ones are acknowledged; its partner and itself check the order.
+ */
 #include <stdio.h>
-#include <stdlib.h>
 
-#include "proto/base/clock.h"
-#include "proto/base/mem.h"
 #include "tools/bench/bench.h"
 #include "tools/bench/floor.h"
+#include "tools/bench/traffic.h"
 
-enum { CONNECT_MS = 60000, DRAIN_MS = 20000 };
+static const double warm_s = 1, floor_warm_s = 0.3;
 
-struct pairs {
-    struct bench *bench;
-    struct load load;
-    uint64_t acked, deliveries, wrong, failed, joined;
-    bool is_publishing, is_measured;
-    struct histogram ack, delivery;
+struct outcome {
+    double publishes_per_s, servers_us; /* CPU for a publish */
+    size_t delivery_bytes, ack_bytes;
 };
 
-static void name_room(uint32_t index, char *out, size_t size)
+static struct traffic_plan plan_of(const struct bench_options *options)
 {
-    snprintf(out, size, "pair%u", index / 2);
+    return (struct traffic_plan){.members = options->rooms * 2,
+                                 .members_a_room = 2,
+                                 .publishers = options->rooms * 2,
+                                 .window = options->window,
+                                 .size = options->size,
+                                 .rate = options->rate,
+                                 .sample_every = 1,
+                                 .are_own_skipped = true};
 }
 
-static void publish_one(struct pairs *run, struct load_conn *conn)
+/* Publishes for each commit of the broker's since `commits` was counted; -1 when it is not known. */
+static double publishes_per_commit(const struct procs *procs, const struct traffic *traffic, double commits)
 {
-    char room[64];
-    name_room(conn->index, room, sizeof room);
-    if (conn->outstanding == 0)
-        conn->sent_us = rj_clock_mono_us();
-    conn->outstanding++;
-    bench_publish(conn, room, 1, run->bench->options->size);
+    double now = procs->backends[0] ? backend_metric(procs->backends, "rejoin_store_commits_total") : -1;
+    return commits >= 0 && now > commits ? (double)traffic->publishers.acked / (now - commits) : -1;
 }
 
-static void on_event(void *ctx, struct load_conn *conn, struct rj_span text)
+static void report_run(struct bench *bench, const struct traffic *traffic,
+                       const struct traffic_result *result, const struct procs *procs, struct outcome *out)
 {
-    struct pairs *run = ctx;
-    uint64_t seq, sent_us;
-    if (!bench_message(text, &seq, &sent_us))
-        return;
-    run->deliveries++;
-    run->wrong += seq != conn->seq + 1;
-    conn->seq = seq;
-    if (run->is_measured)
-        histogram_add(&run->delivery, rj_clock_mono_us() - sent_us);
+    struct report *r = bench->report;
+    out->publishes_per_s = result->publishes / result->wall_s;
+    out->servers_us = cost_servers_us(procs, &result->cost) / result->publishes;
+    out->delivery_bytes = traffic_delivery_bytes(traffic);
+    out->ack_bytes = traffic_ack_bytes(traffic);
+    report_sample(r, "durable_publishes_per_s", out->publishes_per_s);
+    report_sample(r, "deliveries_per_s", result->deliveries / result->wall_s);
+    if (procs->n)
+        report_sample(r, "servers_cpu_us_per_publish", out->servers_us);
+    report_sample(r, "ack_p50_us", (double)histogram_at(&traffic->publishers.ack, 0.50));
+    report_sample(r, "ack_p99_us", (double)histogram_at(&traffic->publishers.ack, 0.99));
+    report_sample(r, "delivery_p50_us", (double)histogram_at(&traffic->delivery, 0.50));
+    report_sample(r, "delivery_p99_us", (double)histogram_at(&traffic->delivery, 0.99));
+    report_u64(r, "frame_bytes", out->delivery_bytes);
+    report_u64(r, "ack_frame_bytes", out->ack_bytes);
+    traffic_report(traffic, result, procs, r);
+    traffic_report_faults(traffic, r);
+    fprintf(stderr, "pairs: %.0f durable publishes/s in %u rooms, ack p50 %.1f ms\n", out->publishes_per_s,
+            bench->options->rooms, (double)histogram_at(&traffic->publishers.ack, 0.50) / 1e3);
 }
 
-static void on_ack(void *ctx, struct load_conn *conn, struct rj_span text)
+static bool run_real(struct bench *bench, struct outcome *out)
 {
-    struct pairs *run = ctx;
-    uint64_t id;
-    bool is_ok = bench_ack(text, &id);
-    if (id == 0) {
-        run->joined += is_ok;
-        return;
+    const struct bench_options *options = bench->options;
+    struct traffic_plan plan = plan_of(options);
+    struct traffic traffic = {0};
+    struct procs procs;
+    bool is_good = false;
+    if (procs_start(&procs, &options->procs)) {
+        if (traffic_open(&traffic, &plan, &procs)) {
+            double commits =
+                procs.backends[0] ? backend_metric(procs.backends, "rejoin_store_commits_total") : -1;
+            struct traffic_result result = traffic_measure(&traffic, &procs, warm_s, options->seconds);
+            traffic_drain(&traffic);
+            double batch = publishes_per_commit(&procs, &traffic, commits);
+            report_run(bench, &traffic, &result, &procs, out);
+            if (batch >= 0)
+                report_number(bench->report, "publishes_per_commit", batch);
+            bench->missed += traffic_missed(&traffic);
+            bench->doubled += traffic.members.doubled;
+            is_good = traffic_is_good(&traffic) && result.publishes > 0;
+        }
+        traffic_close(&traffic);
     }
-    run->failed += !is_ok;
-    run->acked++;
-    if (run->is_measured && run->bench->options->window == 1)
-        histogram_add(&run->ack, rj_clock_mono_us() - conn->sent_us);
-    conn->outstanding--;
-    if (run->is_publishing)
-        publish_one(run, conn);
+    return procs_stop(&procs) && is_good;
 }
 
-static void run_for(struct pairs *run, double seconds)
+static const struct floor_kind_row {
+    const char *key, *ratio, *cpu_ratio;
+    bool is_coalesced, is_logged;
+} floors[] = {
+    {"one_frame_a_send", "rate_to_floor_one_frame", "cpu_to_floor_one_frame", false, false},
+    {"coalesced", "rate_to_floor_coalesced", "cpu_to_floor_coalesced", true, false},
+    {"coalesced_and_logged", "rate_to_floor_logged", "cpu_to_floor_logged", true, true},
+};
+
+static bool run_floor(struct bench *bench, const struct outcome *real, const struct floor_kind_row *row,
+                      double *rate, double *server_us)
 {
-    uint64_t end_us = rj_clock_mono_us() + (uint64_t)(seconds * 1e6);
-    while (rj_clock_mono_us() < end_us && run->load.n_closed == 0)
-        load_run(&run->load, 20);
+    const struct bench_options *options = bench->options;
+    struct floor_plan plan = {.kind = FLOOR_RELAY,
+                              .connections = options->rooms * 2,
+                              .delivery_bytes = real->delivery_bytes,
+                              .ack_bytes = real->ack_bytes,
+                              .is_coalesced = row->is_coalesced,
+                              .is_logged = row->is_logged,
+                              .dir = options->procs.dir};
+    struct traffic_plan traffic_plan = plan_of(options);
+    struct traffic traffic = {0};
+    struct floor bare;
+    bool is_good = false;
+    if (floor_start(&bare, &plan)) {
+        if (traffic_open(&traffic, &traffic_plan, &bare.procs)) {
+            struct traffic_result result =
+                traffic_measure(&traffic, &bare.procs, floor_warm_s, options->seconds / 2);
+            struct report *r = bench->report;
+            *rate = result.publishes / result.wall_s;
+            *server_us = cost_servers_us(&bare.procs, &result.cost) / result.publishes;
+            report_open(r, row->key, '{');
+            report_number(r, "publishes_per_s", *rate);
+            traffic_report(&traffic, &result, &bare.procs, r);
+            report_close(r, '}');
+            is_good = result.publishes > 0 && load_is_sound(&traffic.load);
+        }
+        traffic_close(&traffic);
+    }
+    floor_stop(&bare);
+    return is_good;
 }
 
-static bool has_all(const struct pairs *run)
+static bool run_floors(struct bench *bench, const struct outcome *real)
 {
-    return run->deliveries == 2 * run->acked;
-}
-
-static uint64_t outstanding(const struct pairs *run)
-{
-    uint64_t sum = 0;
-    for (uint32_t i = 0; i < run->load.n; i++)
-        sum += run->load.conns[i].outstanding;
-    return sum;
-}
-
-static void drain(struct pairs *run)
-{
-    uint64_t end_ms = rj_clock_mono_ms() + DRAIN_MS;
-    run->is_publishing = run->is_measured = false;
-    while ((outstanding(run) || !has_all(run)) && rj_clock_mono_ms() < end_ms && run->load.n_closed == 0)
-        load_run(&run->load, 20);
-}
-
-static void start_publishing(struct pairs *run)
-{
-    run->is_publishing = true;
-    for (uint32_t w = 0; w < run->bench->options->window; w++)
-        for (uint32_t i = 0; i < run->load.n; i++)
-            publish_one(run, &run->load.conns[i]);
-}
-
-/* The same frames, one a send, to as many sockets: what the deliveries alone cost a bare server. */
-static void report_floor(const struct pairs *run)
-{
-    struct floor_result floor;
-    size_t frame = run->load.bytes / (run->load.frames ? run->load.frames : 1);
-    report_u64(run->bench->report, "frame_bytes", frame);
-    if (floor_fanout(run->load.n, frame, 1, run->bench->options->seconds / 2, &floor))
-        floor_report(run->bench->report, "floor_one_frame_a_send", &floor);
+    enum { N = sizeof floors / sizeof *floors };
+    double rate[N], server_us[N];
+    struct report *r = bench->report;
+    bool is_good = true;
+    report_open(r, "floor", '{');
+    for (unsigned i = 0; i < N && is_good; i++)
+        is_good = run_floor(bench, real, &floors[i], &rate[i], &server_us[i]);
+    report_close(r, '}');
+    for (unsigned i = 0; i < N && is_good; i++) {
+        if (bench->options->rate == 0)
+            report_sample(r, floors[i].ratio, real->publishes_per_s / rate[i]);
+        if (real->servers_us > 0)
+            report_sample(r, floors[i].cpu_ratio, real->servers_us / server_us[i]);
+    }
+    if (is_good)
+        fprintf(stderr,
+                "  floor: %.0f publishes/s one frame a send, %.0f coalesced, %.0f coalesced and on disk\n",
+                rate[0], rate[1], rate[2]);
+    return is_good;
 }
 
 bool bench_pairs(struct bench *bench)
 {
-    const struct bench_options *options = bench->options;
-    struct pairs *run = rj_calloc(1, sizeof *run);
-    struct load_handler handler = {.ctx = run, .event = on_event, .ack = on_ack};
-    bool is_good = false;
-    run->bench = bench;
-    load_init(&run->load, options->rooms * 2, &handler);
-    if (procs_start(bench->procs, options->gateways) &&
-        load_connect(&run->load, bench->procs->ports, bench->procs->n_ports, name_room, CONNECT_MS)) {
-        while (run->joined < run->load.n && run->load.n_closed == 0)
-            load_run(&run->load, 100);
-        start_publishing(run);
-        run_for(run, 1); /* warm */
-        run->is_measured = true;
-        struct cost from = cost_now(bench->procs);
-        uint64_t acked = run->acked;
-        run_for(run, options->seconds);
-        struct cost to = cost_now(bench->procs);
-        double n = (double)(run->acked - acked), wall_s = (double)(to.at_us - from.at_us) / 1e6;
-        drain(run);
-        is_good = run->wrong == 0 && has_all(run) && run->failed == 0 && run->load.n_closed == 0;
-        struct report *r = bench->report;
-        report_number(r, "durable_publishes_per_s", n / wall_s);
-        report_number(r, "deliveries_per_s", 2 * n / wall_s);
-        cost_report(r, "cpu_us_per_publish", bench->procs, &from, &to, n);
-        if (options->window == 1)
-            report_latency(r, "publish_to_ack", &run->ack);
-        report_latency(r, "publish_to_delivery", &run->delivery);
-        report_u64(r, "missed", 2 * run->acked - run->deliveries);
-        report_u64(r, "out_of_order", run->wrong);
-        report_u64(r, "failed", run->failed);
-        fprintf(stderr, "pairs: %.0f durable publishes/s, %s\n", n / wall_s,
-                is_good ? "none missed or doubled" : "MESSAGES MISSED OR DOUBLED");
-    }
-    procs_stop(bench->procs);
-    if (is_good)
-        report_floor(run);
-    load_free(&run->load);
-    free(run);
-    return is_good;
+    struct outcome outcome = {0};
+    bool is_good = run_real(bench, &outcome);
+    return outcome.ack_bytes > 0 && outcome.delivery_bytes > 0 && run_floors(bench, &outcome) && is_good;
 }

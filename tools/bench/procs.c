@@ -5,49 +5,90 @@
 #include <fcntl.h>
 #include <ftw.h>
 #include <libgen.h>
+#include <netdb.h>
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <sys/prctl.h>
-#include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include "proto/base/clock.h"
 
-enum { READY_MS = 20000, END_MS = 10000 };
+enum { READY_MS = 20000, END_MS = 10000, LOG_SHOWN = 2000, PATH_SIZE = 4200 };
 
-/* ------------------------------------------------------------------------------------------ starting */
+/* ------------------------------------------------------------------------------------------- folders */
+
+bool procs_make_dir(const char *dir, char *out, size_t size)
+{
+    const char *tmp = getenv("TMPDIR");
+    snprintf(out, size, "%.80s/rejoin-bench-XXXXXX", dir ? dir : tmp ? tmp : "/tmp");
+    if (mkdtemp(out))
+        return true;
+    fprintf(stderr, "rejoin-bench: %s: %s\n", out, strerror(errno));
+    out[0] = '\0';
+    return false;
+}
+
+static int remove_entry(const char *path, const struct stat *stat, int flag, struct FTW *ftw)
+{
+    (void)stat;
+    (void)flag;
+    (void)ftw;
+    return remove(path);
+}
+
+void procs_remove_dir(const char *dir)
+{
+    if (dir[0])
+        nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+}
+
+/* ------------------------------------------------------------------------------------------- starting */
 
 static void program_path(const char *name, char *out, size_t size)
 {
-    char self[4096];
+    char self[PATH_SIZE - 100];
     ssize_t n = readlink("/proc/self/exe", self, sizeof self - 1);
     self[n > 0 ? n : 0] = '\0';
     snprintf(out, size, "%s/%s", dirname(self), name);
 }
 
-/* The child's stdout, or -1. Its stderr goes to NAME.log in the folder. */
+static void log_path(const struct procs *procs, const char *name, char *out, size_t size)
+{
+    snprintf(out, size, "%s/%s.log", procs->dir, name);
+}
+
+static _Noreturn void become(char *const argv[], const char *log, int out, pid_t parent)
+{
+    sigset_t none;
+    int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
+    sigemptyset(&none);
+    sigprocmask(SIG_SETMASK, &none, NULL);
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
+    if (getppid() != parent)
+        _exit(127);
+    dup2(out, STDOUT_FILENO);
+    if (fd >= 0)
+        dup2(fd, STDERR_FILENO);
+    execv(argv[0], argv);
+    dprintf(STDERR_FILENO, "%s: %s\n", argv[0], strerror(errno));
+    _exit(127);
+}
+
+/* The child's stdout, or -1. Its stderr goes to its log. */
 static int spawn(struct procs *procs, const char *name, char *const argv[])
 {
     int out[2];
     char log[192];
-    snprintf(log, sizeof log, "%s/%s.log", procs->dir, name);
+    log_path(procs, name, log, sizeof log);
     if (pipe2(out, O_CLOEXEC))
         return -1;
-    pid_t pid = fork();
-    if (pid == 0) {
-        int fd = open(log, O_WRONLY | O_CREAT | O_APPEND, 0600);
-        prctl(PR_SET_PDEATHSIG, SIGKILL);
-        dup2(out[1], STDOUT_FILENO);
-        if (fd >= 0)
-            dup2(fd, STDERR_FILENO);
-        execv(argv[0], argv);
-        _exit(127);
-    }
+    pid_t parent = getpid(), pid = fork();
+    if (pid == 0)
+        become(argv, log, out[1], parent);
     close(out[1]);
     if (pid < 0) {
         close(out[0]);
@@ -81,134 +122,189 @@ static bool start_one(struct procs *procs, const char *name, char *const argv[],
     int out = spawn(procs, name, argv);
     bool is_ready = out >= 0 && wait_ready(out, line, size);
     if (!is_ready)
-        fprintf(stderr, "rejoin-bench: %s did not start; its log is in %s\n", argv[0], procs->dir);
+        fprintf(stderr, "rejoin-bench: %s did not start\n", argv[0]);
     if (out >= 0)
         close(out);
     return is_ready;
 }
 
-bool procs_start(struct procs *procs, unsigned gateways)
+static void add_local_target(struct procs *procs, uint16_t port)
 {
-    char broker[4200], gateway[4200], data[160], links[160], backends[160], line[1024];
-    const char *tmp = getenv("TMPDIR");
-    *procs = (struct procs){.is_own = true};
-    snprintf(procs->dir, sizeof procs->dir, "%.80s/rejoin-bench-XXXXXX", tmp ? tmp : "/tmp");
-    if (!mkdtemp(procs->dir)) {
-        perror("rejoin-bench: mkdtemp");
-        procs->dir[0] = '\0';
+    struct load_target *target = &procs->targets[procs->n_targets++];
+    struct sockaddr_in to = {
+        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
+    snprintf(target->host, sizeof target->host, "127.0.0.1:%u", port);
+    memcpy(&target->address, &to, sizeof to);
+    target->size = sizeof to;
+}
+
+static bool start_gateway(struct procs *procs, unsigned index, char *broker)
+{
+    char path[PATH_SIZE], name[48], line[1024], listen[] = "127.0.0.1:0";
+    snprintf(name, sizeof name, "gateway-%u", index + 1);
+    program_path("rejoin-gateway", path, sizeof path);
+    char *argv[] = {path, (char[]){"--listen"}, listen, (char[]){"--broker"}, broker, NULL};
+    if (!start_one(procs, name, argv, line, sizeof line))
+        return false;
+    unsigned port;
+    const char *at = strstr(line, "listen=127.0.0.1:");
+    if (!at || sscanf(at, "listen=127.0.0.1:%u", &port) != 1) {
+        fprintf(stderr, "rejoin-bench: the gateway does not say where it listens\n");
         return false;
     }
-    program_path("rejoin-broker", broker, sizeof broker);
-    program_path("rejoin-gateway", gateway, sizeof gateway);
-    snprintf(data, sizeof data, "%s/data", procs->dir);
-    snprintf(links, sizeof links, "ipc://%s/gateways", procs->dir);
-    snprintf(backends, sizeof backends, "ipc://%s/backends", procs->dir);
-    char *broker_argv[] = {broker, "--data", data, "--gateways", links, "--backends", backends, NULL};
-    if (!start_one(procs, "broker", broker_argv, line, sizeof line))
-        return false;
-    for (unsigned i = 0; i < gateways && procs->n < PROCS_MAX; i++) {
-        char *gateway_argv[] = {gateway, "--listen", "127.0.0.1:0", "--broker", links, NULL};
-        if (!start_one(procs, "gateway", gateway_argv, line, sizeof line))
-            return false;
-        const char *listen = strstr(line, "listen=");
-        const char *colon = listen ? strchr(listen, ':') : NULL;
-        if (!colon)
-            return false;
-        procs->ports[procs->n_ports++] = (uint16_t)atoi(colon + 1);
-    }
+    add_local_target(procs, (uint16_t)port);
     return true;
 }
 
-/* ------------------------------------------------------------------------------------------ ending */
-
-static int remove_entry(const char *path, const struct stat *stat, int flag, struct FTW *ftw)
+static bool start_own(struct procs *procs, const struct procs_plan *plan)
 {
-    (void)stat;
-    (void)flag;
-    (void)ftw;
-    return remove(path);
+    char path[PATH_SIZE], data[160], gateways[160], line[1024];
+    if (!procs_make_dir(plan->dir, procs->dir, sizeof procs->dir))
+        return false;
+    program_path("rejoin-broker", path, sizeof path);
+    snprintf(data, sizeof data, "%s/data", procs->dir);
+    snprintf(gateways, sizeof gateways, "ipc://%s/gateways", procs->dir);
+    snprintf(procs->backends, sizeof procs->backends, "ipc://%s/backends", procs->dir);
+    char *argv[] = {path,
+                    (char[]){"--data"},
+                    data,
+                    (char[]){"--gateways"},
+                    gateways,
+                    (char[]){"--backends"},
+                    procs->backends,
+                    NULL};
+    if (!start_one(procs, "broker", argv, line, sizeof line))
+        return false;
+    for (unsigned i = 0; i < plan->gateways; i++)
+        if (!start_gateway(procs, i, gateways))
+            return false;
+    return true;
 }
 
-static void end_one(pid_t pid)
+void procs_adopt(struct procs *procs, const char *name, pid_t pid, uint16_t port)
+{
+    struct proc *proc = &procs->list[procs->n++];
+    snprintf(proc->name, sizeof proc->name, "%s", name);
+    proc->pid = pid;
+    add_local_target(procs, port);
+}
+
+/* ------------------------------------------------------------------------------------------- running ones */
+
+static bool find_target(struct load_target *target, const char *url)
+{
+    struct addrinfo hints = {.ai_family = AF_UNSPEC, .ai_socktype = SOCK_STREAM}, *found;
+    char host[sizeof target->host];
+    const char *place = strncmp(url, "http://", 7) == 0 ? url + 7 : url;
+    snprintf(target->host, sizeof target->host, "%.*s", (int)strcspn(place, "/"), place);
+    snprintf(host, sizeof host, "%s", target->host);
+    char *colon = strrchr(host, ':'), *name = host;
+    if (!colon) {
+        fprintf(stderr, "rejoin-bench: %s: HOST:PORT is expected\n", url);
+        return false;
+    }
+    *colon = '\0';
+    if (host[0] == '[' && colon[-1] == ']') {
+        colon[-1] = '\0';
+        name = host + 1;
+    }
+    int error = getaddrinfo(name, colon + 1, &hints, &found);
+    if (error) {
+        fprintf(stderr, "rejoin-bench: %s: %s\n", url, gai_strerror(error));
+        return false;
+    }
+    memcpy(&target->address, found->ai_addr, found->ai_addrlen);
+    target->size = found->ai_addrlen;
+    freeaddrinfo(found);
+    return true;
+}
+
+static bool find_process(struct proc *proc, pid_t pid)
+{
+    char path[64], name[32] = "";
+    snprintf(path, sizeof path, "/proc/%d/comm", (int)pid);
+    FILE *file = fopen(path, "r");
+    if (!file || !fgets(name, sizeof name, file)) {
+        fprintf(stderr, "rejoin-bench: no process %d\n", (int)pid);
+        if (file)
+            fclose(file);
+        return false;
+    }
+    fclose(file);
+    name[strcspn(name, "\n")] = '\0';
+    snprintf(proc->name, sizeof proc->name, "%s-%d", name, (int)pid);
+    proc->pid = pid;
+    return true;
+}
+
+static bool find_running(struct procs *procs, const struct procs_plan *plan)
+{
+    for (unsigned i = 0; i < plan->n_urls; i++)
+        if (!find_target(&procs->targets[procs->n_targets++], plan->urls[i]))
+            return false;
+    for (unsigned i = 0; i < plan->n_pids; i++)
+        if (!find_process(&procs->list[procs->n++], plan->pids[i]))
+            return false;
+    if (plan->backends)
+        snprintf(procs->backends, sizeof procs->backends, "%s", plan->backends);
+    return true;
+}
+
+bool procs_start(struct procs *procs, const struct procs_plan *plan)
+{
+    *procs = (struct procs){0};
+    return plan->n_urls ? find_running(procs, plan) : start_own(procs, plan);
+}
+
+/* ------------------------------------------------------------------------------------------- ending */
+
+static void show_log(const struct procs *procs, const char *name)
+{
+    char path[192], text[LOG_SHOWN];
+    log_path(procs, name, path, sizeof path);
+    FILE *file = fopen(path, "r");
+    if (!file)
+        return;
+    if (fseek(file, -(long)sizeof text, SEEK_END))
+        rewind(file);
+    size_t n = fread(text, 1, sizeof text, file);
+    fclose(file);
+    fwrite(text, 1, n, stderr);
+}
+
+static bool end_one(const struct procs *procs, const struct proc *proc)
 {
     uint64_t end_ms = rj_clock_mono_ms() + END_MS;
-    kill(pid, SIGTERM);
-    while (waitpid(pid, NULL, WNOHANG) == 0) {
-        if (rj_clock_mono_ms() > end_ms)
-            kill(pid, SIGKILL);
-        poll(NULL, 0, 10);
+    int status = 0;
+    bool is_forced = false;
+    bool was_running = waitpid(proc->pid, &status, WNOHANG) == 0;
+    if (was_running) {
+        kill(proc->pid, SIGTERM);
+        while (waitpid(proc->pid, &status, WNOHANG) == 0) {
+            if (!is_forced && rj_clock_mono_ms() > end_ms) {
+                is_forced = true;
+                kill(proc->pid, SIGKILL);
+            }
+            poll(NULL, 0, 10);
+        }
     }
+    if (was_running && !is_forced && WIFEXITED(status) && WEXITSTATUS(status) == 0)
+        return true;
+    fprintf(stderr, "rejoin-bench: %s %s, wait status 0x%x; the end of its log:\n", proc->name,
+            is_forced     ? "had to be killed"
+            : was_running ? "ended badly"
+                          : "had ended by itself",
+            (unsigned)status);
+    show_log(procs, proc->name);
+    return false;
 }
 
-void procs_stop(struct procs *procs)
+bool procs_stop(struct procs *procs)
 {
-    if (!procs->is_own)
-        return;
-    while (procs->n)
-        end_one(procs->list[--procs->n].pid);
-    if (procs->dir[0])
-        nftw(procs->dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
+    bool is_good = true;
+    while (procs->dir[0] && procs->n)
+        is_good &= end_one(procs, &procs->list[--procs->n]);
+    procs_remove_dir(procs->dir);
     *procs = (struct procs){0};
-}
-
-/* ------------------------------------------------------------------------------------------ measuring */
-
-uint64_t proc_cpu_us(pid_t pid)
-{
-    char path[64], text[1024];
-    unsigned long long user = 0, system = 0;
-    snprintf(path, sizeof path, "/proc/%d/stat", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 0;
-    size_t n = fread(text, 1, sizeof text - 1, file);
-    fclose(file);
-    text[n] = '\0';
-    /* The name may hold anything; the fields behind its closing parenthesis are counted from 3. */
-    const char *rest = strrchr(text, ')');
-    if (rest)
-        sscanf(rest + 1, " %*c %*d %*d %*d %*d %*d %*u %*u %*u %*u %*u %llu %llu", &user, &system);
-    return (user + system) * (1000000ULL / (uint64_t)sysconf(_SC_CLK_TCK));
-}
-
-uint64_t proc_memory(pid_t pid, const char *field)
-{
-    char path[64], line[256];
-    uint64_t kilobytes = 0;
-    snprintf(path, sizeof path, "/proc/%d/status", (int)pid);
-    FILE *file = fopen(path, "r");
-    if (!file)
-        return 0;
-    size_t len = strlen(field);
-    while (fgets(line, sizeof line, file))
-        if (strncmp(line, field, len) == 0 && line[len] == ':')
-            kilobytes = strtoull(line + len + 1, NULL, 10);
-    fclose(file);
-    return kilobytes * 1024;
-}
-
-double proc_metric(uint16_t port, const char *name)
-{
-    static char text[65536];
-    static const char request[] = "GET /metrics HTTP/1.1\r\nHost: bench\r\nConnection: close\r\n\r\n";
-    struct sockaddr_in to = {
-        .sin_family = AF_INET, .sin_port = htons(port), .sin_addr = {htonl(INADDR_LOOPBACK)}};
-    int fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
-    struct timeval wait = {.tv_sec = 2};
-    size_t n = 0;
-    setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &wait, sizeof wait);
-    if (connect(fd, (struct sockaddr *)&to, sizeof to) == 0 &&
-        write(fd, request, sizeof request - 1) == (ssize_t)sizeof request - 1) {
-        ssize_t got;
-        while (n + 1 < sizeof text && (got = read(fd, text + n, sizeof text - 1 - n)) > 0)
-            n += (size_t)got;
-    }
-    close(fd);
-    text[n] = '\0';
-    for (const char *at = text; (at = strstr(at, name)); at++) {
-        size_t len = strlen(name);
-        if ((at == text || at[-1] == '\n') && at[len] == ' ')
-            return strtod(at + len + 1, NULL);
-    }
-    return -1;
+    return is_good;
 }

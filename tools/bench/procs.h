@@ -1,41 +1,51 @@
-/* The processes under test: a broker and its gateways, started in a folder of their own and always ended; and
- * what they cost, read from the kernel.
+/* The processes under test: a broker and its gateways. Either started here, in a folder of their own, and
+ * ended with all they left however the run ends; or running ones, which are only measured.
  */
 #ifndef RJ_BENCH_PROCS_H
 #define RJ_BENCH_PROCS_H
 
-#include <stdbool.h>
-#include <stdint.h>
-#include <sys/types.h>
+#include "tools/bench/load.h"
 
-enum { PROCS_MAX = 18 };
+enum { PROCS_MAX = 34, PROCS_GATEWAYS_MAX = 32 };
 
 struct proc {
-    char name[32]; /* "broker", "gateway" */
+    char name[48]; /* "broker", "gateway-1" */
     pid_t pid;
 };
 
 struct procs {
     struct proc list[PROCS_MAX];
     unsigned n;
-    uint16_t ports[PROCS_MAX]; /* of the gateways */
-    unsigned n_ports;
-    char dir[128];
-    bool is_own; /* started here: ended here */
+    struct load_target targets[PROCS_GATEWAYS_MAX]; /* the gateways' listeners */
+    unsigned n_targets;
+    char backends[256]; /* the broker's endpoint for backends; empty: not known */
+    char dir[128];      /* of our own processes; empty: none */
 };
 
-/* Starts a broker and `gateways` gateways from the folder of this program, and waits until they are ready.
- * False (told on stderr) when one does not come up; what has started is ended by procs_stop in any case. */
-bool procs_start(struct procs *procs, unsigned gateways);
-void procs_stop(struct procs *procs);
+/* What is to be measured. */
+struct procs_plan {
+    unsigned gateways; /* to start */
+    const char *dir;   /* where the data goes; NULL: TMPDIR or /tmp */
+    /* Running ones, instead of our own: */
+    const char *urls[PROCS_GATEWAYS_MAX]; /* HOST:PORT, perhaps with http:// in front */
+    unsigned n_urls;
+    pid_t pids[PROCS_MAX];
+    unsigned n_pids;
+    const char *backends; /* NULL: not known */
+};
 
-/* CPU time that a process has used, in microseconds; 0 when it is gone. */
-uint64_t proc_cpu_us(pid_t pid);
+/* Starts or finds them. False, told on stderr, when one does not come up; end with procs_stop in any case. */
+bool procs_start(struct procs *procs, const struct procs_plan *plan);
 
-/* A line of /proc/PID/status such as "VmRSS" or "RssAnon", in bytes. */
-uint64_t proc_memory(pid_t pid, const char *field);
+/* Ends what was started and removes its folder. False, told on stderr with the end of its log, when one had
+ * ended before or did not end well. */
+bool procs_stop(struct procs *procs);
 
-/* One figure of a gateway's /metrics; -1 when it is not there. */
-double proc_metric(uint16_t port, const char *name);
+/* Adds a child of ours that serves at a port of 127.0.0.1. */
+void procs_adopt(struct procs *procs, const char *name, pid_t pid, uint16_t port);
+
+/* Creates a fresh folder in `dir` (NULL: TMPDIR or /tmp); `out` is its path. False, told on stderr. */
+bool procs_make_dir(const char *dir, char *out, size_t size);
+void procs_remove_dir(const char *dir);
 
 #endif

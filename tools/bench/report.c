@@ -1,8 +1,16 @@
 #include "tools/bench/report.h"
 
 #include <math.h>
+#include <stdlib.h>
 
 #include "proto/base/json.h"
+
+void report_free(struct report *r)
+{
+    rj_buf_free(&r->json);
+}
+
+/* ------------------------------------------------------------------------------------------- writing */
 
 static void begin(struct report *r, const char *key)
 {
@@ -32,6 +40,12 @@ void report_text(struct report *r, const char *key, const char *value)
     rj_json_put_string(&r->json, rj_span_str(value));
 }
 
+void report_bool(struct report *r, const char *key, bool value)
+{
+    begin(r, key);
+    rj_buf_put_str(&r->json, value ? "true" : "false");
+}
+
 void report_u64(struct report *r, const char *key, uint64_t value)
 {
     begin(r, key);
@@ -55,4 +69,73 @@ void report_latency(struct report *r, const char *key, const struct histogram *h
     report_u64(r, "p99_us", histogram_at(h, 0.99));
     report_u64(r, "max_us", h->most);
     report_close(r, '}');
+}
+
+/* ------------------------------------------------------------------------------------------- over the
+ * repeats */
+
+static struct report_series *series_of(struct report *r, const char *key)
+{
+    for (unsigned i = 0; i < r->n_series; i++)
+        if (strcmp(r->series[i].key, key) == 0)
+            return &r->series[i];
+    if (r->n_series == REPORT_SERIES_MAX)
+        return NULL;
+    r->series[r->n_series].key = key;
+    return &r->series[r->n_series++];
+}
+
+void report_sample(struct report *r, const char *key, double value)
+{
+    struct report_series *series = series_of(r, key);
+    if (series && series->n < REPORT_REPEATS_MAX && isfinite(value))
+        series->values[series->n++] = value;
+    report_number(r, key, value);
+}
+
+static int compare(const void *a, const void *b)
+{
+    double x = *(const double *)a, y = *(const double *)b;
+    return (x > y) - (x < y);
+}
+
+static struct report_series sorted(const struct report_series *series)
+{
+    struct report_series copy = *series;
+    qsort(copy.values, copy.n, sizeof *copy.values, compare);
+    return copy;
+}
+
+static double median_of(const struct report_series *in_order)
+{
+    unsigned middle = in_order->n / 2;
+    if (in_order->n % 2)
+        return in_order->values[middle];
+    return in_order->n ? (in_order->values[middle - 1] + in_order->values[middle]) / 2 : 0;
+}
+
+void report_summary(struct report *r, const char *key)
+{
+    report_open(r, key, '{');
+    for (unsigned i = 0; i < r->n_series; i++) {
+        struct report_series in_order = sorted(&r->series[i]);
+        if (in_order.n == 0)
+            continue;
+        report_open(r, in_order.key, '{');
+        report_number(r, "min", in_order.values[0]);
+        report_number(r, "median", median_of(&in_order));
+        report_number(r, "max", in_order.values[in_order.n - 1]);
+        report_close(r, '}');
+    }
+    report_close(r, '}');
+}
+
+double report_median(const struct report *r, const char *key)
+{
+    for (unsigned i = 0; i < r->n_series; i++) {
+        struct report_series in_order = sorted(&r->series[i]);
+        if (strcmp(in_order.key, key) == 0)
+            return median_of(&in_order);
+    }
+    return 0;
 }

@@ -1,21 +1,47 @@
-/* One JSON object, written as it grows. Keys are ours, so only values are escaped. */
+/* One JSON object, written as it grows. Keys are ours, so only values are escaped. Figures that are to be
+ * compared over the repeats are noted on the way.
+ */
 #ifndef RJ_BENCH_REPORT_H
 #define RJ_BENCH_REPORT_H
 
 #include "proto/base/buf.h"
 #include "tools/bench/histogram.h"
 
+enum { REPORT_REPEATS_MAX = 100, REPORT_SERIES_MAX = 24 };
+
+struct report_series {
+    const char *key; /* a string constant */
+    double values[REPORT_REPEATS_MAX];
+    unsigned n;
+};
+
+/* Zeroed: empty. */
 struct report {
     struct rj_buf json;
     bool needs_comma;
+    struct report_series series[REPORT_SERIES_MAX];
+    unsigned n_series;
 };
+
+void report_free(struct report *r);
 
 void report_open(struct report *r, const char *key, char bracket); /* '{' or '['; key NULL: none */
 void report_close(struct report *r, char bracket);
 void report_text(struct report *r, const char *key, const char *value);
+void report_bool(struct report *r, const char *key, bool value);
 void report_u64(struct report *r, const char *key, uint64_t value);
-void report_number(struct report *r, const char *key, double value);
-/* {"p50":…,"p99":…,"max":…} in microseconds. */
+void report_number(struct report *r, const char *key, double value); /* null when it is not finite */
+
+/* {"samples":…,"p50_us":…,"p99_us":…,"max_us":…} */
 void report_latency(struct report *r, const char *key, const struct histogram *h);
+
+/* As report_number, and noted for report_summary under the same key. */
+void report_sample(struct report *r, const char *key, double value);
+
+/* {"KEY":{"min":…,"median":…,"max":…}, …} of all that was noted. */
+void report_summary(struct report *r, const char *key);
+
+/* The median of a noted key; 0 when there is none. */
+double report_median(const struct report *r, const char *key);
 
 #endif

@@ -76,10 +76,11 @@ export class Gateway extends Process {
 
 export class Cluster {
   constructor({ gateways = 1, broker = {}, gateway = {} } = {}) {
+    const file = join(binaries(), "rejoin-broker");
     this.folder = temporaryFolder();
     this.broker = new Process(
       "broker",
-      join(binaries(), "rejoin-broker"),
+      file,
       flags({
         data: join(this.folder, "data"),
         gateways: this.endpoint("gateways"),
