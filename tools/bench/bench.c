@@ -44,7 +44,7 @@ static const struct number_flag numbers[] = {
     NUMBER("publishers", publishers, 1, 1000, "members that publish (fanout; 1)"),
     NUMBER("rooms", rooms, 1, 100000, "rooms of two (pairs; 1000)"),
     NUMBER("connections", connections, 1, 500000, "idle connections (10000)"),
-    NUMBER("window", window, 1, 1000, "unacknowledged publishes of a publisher (fanout 256, pairs 1)"),
+    NUMBER("window", window, 1, 1000, "publishes under way (fanout: of all, 256; pairs: of each client, 1)"),
     NUMBER("size", size, 23, 900000, "bytes of data in a message (100)"),
     NUMBER("repeat", repeat, 1, REPORT_REPEATS_MAX, "runs (3; idle 1)"),
     NUMBER("gateways", procs.gateways, 1, PROCS_GATEWAYS_MAX, "gateways to start (1)"),
@@ -259,7 +259,10 @@ int main(int argc, char **argv)
     report_bool(&report, "is_good", is_good);
     report_close(&report, '}');
     tell_summary(&report);
-    fprintf(stderr, "%s\n", is_good ? "nothing missed, doubled or lost" : "FAILED: see above and the report");
+    fprintf(stderr, "%s\n",
+            is_good                 ? "nothing missed, doubled or lost"
+            : load_is_interrupted() ? "interrupted"
+                                    : "FAILED: see above and the report");
     printf("%s\n", rj_buf_cstr(&report.json));
     report_free(&report);
     return is_good ? 0 : 1;

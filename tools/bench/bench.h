@@ -11,7 +11,7 @@ struct bench_options {
     uint32_t connections; /* idle */
     uint32_t publishers;
     bool is_backend; /* the publisher is one */
-    uint32_t window; /* publishes that a publisher has outstanding */
+    uint32_t window; /* publishes under way: fanout of all, pairs of each client */
     uint32_t size;   /* bytes of data in a message */
     double rate;     /* publishes a second; 0: as many as the windows let through */
     double seconds;

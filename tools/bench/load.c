@@ -50,7 +50,7 @@ void load_hold_signals(void)
     sigprocmask(SIG_BLOCK, &set, NULL);
 }
 
-static bool is_ending(void)
+bool load_is_interrupted(void)
 {
     sigset_t pending;
     sigpending(&pending);
@@ -330,7 +330,7 @@ void load_run(struct load *load, uint64_t timeout_us)
         else
             on_ready(events[i].data.ptr, events[i].events);
     }
-    load->is_interrupted = is_ending();
+    load->is_interrupted = load_is_interrupted();
 }
 
 void load_watch(struct load *load, int fd, void (*on_wake)(void *ctx), void *ctx)

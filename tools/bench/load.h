@@ -86,7 +86,10 @@ size_t load_frame_bytes(size_t len);
 /* Raises the descriptor limit as far as it goes, here and in processes started from here. */
 void load_raise_limit(void);
 
-/* Blocks SIGINT and SIGTERM, so that load_is_sound tells of them instead. */
+/* Blocks SIGINT and SIGTERM, so that load_is_sound tells of them instead: the run ends in good order. */
 void load_hold_signals(void);
+
+/* Whether one of them has come. */
+bool load_is_interrupted(void);
 
 #endif

@@ -152,6 +152,5 @@ static bool run_floors(struct bench *bench, const struct outcome *real)
 bool bench_pairs(struct bench *bench)
 {
     struct outcome outcome = {0};
-    bool is_good = run_real(bench, &outcome);
-    return outcome.ack_bytes > 0 && outcome.delivery_bytes > 0 && run_floors(bench, &outcome) && is_good;
+    return run_real(bench, &outcome) && run_floors(bench, &outcome);
 }

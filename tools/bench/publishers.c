@@ -26,8 +26,11 @@ static uint64_t *stamp_of(const struct publishers *publishers, uint32_t publishe
 
 static bool has_room(const struct publishers *publishers, uint32_t publisher)
 {
+    const struct publishers_plan *plan = &publishers->plan;
     const struct publisher *who = &publishers->list[publisher];
-    return who->sent - who->acked < publishers->plan.window;
+    bool is_bounded = plan->most_undelivered > 0;
+    return who->sent - who->acked < plan->window &&
+           !(is_bounded && publishers->sent >= publishers->delivered + plan->most_undelivered);
 }
 
 static void publish(struct publishers *publishers, uint32_t publisher, uint64_t stamp_us)
@@ -44,22 +47,7 @@ static void publish(struct publishers *publishers, uint32_t publisher, uint64_t 
     publishers->sent++;
 }
 
-void publishers_start(struct publishers *publishers)
-{
-    const struct publishers_plan *plan = &publishers->plan;
-    publishers->is_on = true;
-    publishers->began_us = rj_clock_mono_us();
-    for (uint32_t w = 0; plan->rate == 0 && w < plan->window; w++)
-        for (uint32_t i = 0; i < plan->n && publishers->is_on; i++)
-            publish(publishers, i, rj_clock_mono_us());
-}
-
-void publishers_stop(struct publishers *publishers)
-{
-    publishers->is_on = false;
-}
-
-/* The next in turn that may publish; `n` when all windows are full. */
+/* The next in turn that may publish; `n` when nobody may. */
 static uint32_t next_of(struct publishers *publishers)
 {
     uint32_t n = publishers->plan.n;
@@ -72,11 +60,30 @@ static uint32_t next_of(struct publishers *publishers)
     return n;
 }
 
-uint64_t publishers_turn(struct publishers *publishers, uint64_t most_us)
+static void fill_windows(struct publishers *publishers)
+{
+    uint32_t publisher;
+    while (publishers->is_on && (publisher = next_of(publishers)) < publishers->plan.n)
+        publish(publishers, publisher, rj_clock_mono_us());
+}
+
+void publishers_start(struct publishers *publishers)
+{
+    publishers->is_on = true;
+    publishers->began_us = rj_clock_mono_us();
+    if (publishers->plan.rate == 0)
+        fill_windows(publishers);
+}
+
+void publishers_stop(struct publishers *publishers)
+{
+    publishers->is_on = false;
+}
+
+/* Publishes what is due; microseconds until the next is, at most `most_us`. */
+static uint64_t publish_due(struct publishers *publishers, uint64_t most_us)
 {
     const struct publishers_plan *plan = &publishers->plan;
-    if (plan->rate == 0)
-        return most_us;
     while (publishers->is_on) {
         uint64_t now_us = rj_clock_mono_us();
         uint64_t due_us = publishers->began_us + (uint64_t)((double)publishers->sent * 1e6 / plan->rate);
@@ -84,9 +91,19 @@ uint64_t publishers_turn(struct publishers *publishers, uint64_t most_us)
             return due_us - now_us < most_us ? due_us - now_us : most_us;
         uint32_t publisher = next_of(publishers);
         if (publisher == plan->n)
-            break; /* an ack wakes us */
+            break; /* an ack or a delivery wakes us */
         publish(publishers, publisher, due_us);
     }
+    return most_us;
+}
+
+uint64_t publishers_turn(struct publishers *publishers, uint64_t most_us)
+{
+    if (publishers->plan.rate > 0)
+        return publish_due(publishers, most_us);
+    /* Unbounded windows are filled by the acks alone, which saves a look at thousands of publishers. */
+    if (publishers->plan.most_undelivered)
+        fill_windows(publishers);
     return most_us;
 }
 
@@ -103,6 +120,6 @@ void publishers_on_ack(struct publishers *publishers, uint32_t publisher, uint64
     uint64_t now_us = rj_clock_mono_us();
     if (publishers->is_measured)
         histogram_add(&publishers->ack, now_us - *stamp_of(publishers, publisher, id));
-    if (publishers->is_on && publishers->plan.rate == 0)
+    if (publishers->is_on && publishers->plan.rate == 0 && has_room(publishers, publisher))
         publish(publishers, publisher, now_us);
 }

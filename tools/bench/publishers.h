@@ -1,6 +1,8 @@
-/* Those who publish: each keeps at most a window of publishes unacknowledged. Without a rate each ack brings
- * the next publish. With one, publishes fall due at even intervals, in turn, and carry the time at which they
- * were due: what a full window holds up is counted as latency, as a user would feel it.
+/* Those who publish: each keeps at most a window of publishes unacknowledged, and all together may keep a
+ * bound on what the members have not got yet: acks tell of the disk, not of the members, so that without the
+ * bound a backend would pile up a backlog of minutes. Without a rate they publish whenever this lets them.
+ * With one, publishes fall due at even intervals, in turn, and carry the time at which they were due: what a
+ * full window holds up is counted as latency, as a user would feel it.
  *
  * How a publish travels is the owner's business; it tells of acks, which come in the order of the publishes.
  */
@@ -13,7 +15,8 @@
 
 struct publishers_plan {
     uint32_t n, window;
-    double rate; /* publishes a second, of all together; 0: as fast as the windows let them */
+    uint32_t most_undelivered; /* of all together; 0: no bound */
+    double rate;               /* publishes a second, of all together; 0: as fast as the windows let them */
     /* Starts publish `id` (1, 2, 3 … of each publisher). False: it cannot, and publishing ends. */
     bool (*send)(void *ctx, uint32_t publisher, uint64_t id, uint64_t stamp_us);
     void *ctx;
@@ -29,11 +32,12 @@ struct publishers {
     uint64_t *stamps; /* `window` for each, by id */
     bool is_on;
     uint64_t began_us;
-    uint32_t turn; /* whose turn it is, with a rate */
+    uint32_t turn; /* whose turn it is */
     uint64_t sent, acked;
-    uint64_t failed;  /* refused, or could not be sent */
-    uint64_t strange; /* acks that nobody waited for */
-    bool is_measured; /* whether `ack` is filled */
+    uint64_t delivered; /* publishes that have come to the members, told by the owner before each turn */
+    uint64_t failed;    /* refused, or could not be sent */
+    uint64_t strange;   /* acks that nobody waited for */
+    bool is_measured;   /* whether `ack` is filled */
     struct histogram ack;
 };
 

@@ -100,6 +100,7 @@ bool traffic_open(struct traffic *traffic, const struct traffic_plan *plan, cons
     struct load_handler handler = {.ctx = traffic, .event = on_event, .ack = on_ack};
     struct publishers_plan publishers = {.n = plan->is_backend ? 1 : plan->publishers,
                                          .window = plan->window,
+                                         .most_undelivered = plan->most_undelivered,
                                          .rate = plan->rate,
                                          .send = plan->is_backend ? send_backend_publish : send_publish,
                                          .ctx = traffic};
@@ -131,8 +132,10 @@ void traffic_close(struct traffic *traffic)
 static void run_for(struct traffic *traffic, double seconds)
 {
     uint64_t end_us = rj_clock_mono_us() + (uint64_t)(seconds * 1e6);
-    while (rj_clock_mono_us() < end_us && load_is_sound(&traffic->load))
+    while (rj_clock_mono_us() < end_us && load_is_sound(&traffic->load)) {
+        traffic->publishers.delivered = traffic->members.deliveries / traffic->plan.members_a_room;
         load_run(&traffic->load, publishers_turn(&traffic->publishers, TURN_US));
+    }
 }
 
 struct traffic_result traffic_measure(struct traffic *traffic, const struct procs *procs, double warm_s,

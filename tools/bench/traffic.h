@@ -11,13 +11,14 @@
 
 struct traffic_plan {
     uint32_t members, members_a_room;
-    uint32_t publishers;   /* the first ones of the members, each in its room; 0: somebody else does */
-    bool is_backend;       /* one backend publishes instead, to room 0 */
-    uint32_t window;       /* of a publisher */
-    uint32_t size;         /* bytes of data */
-    double rate;           /* publishes a second, of all; 0: no bound but the windows */
-    uint32_t sample_every; /* every how many-th member takes the time of its deliveries */
-    bool are_own_skipped;  /* what comes back to its sender does not count as latency */
+    uint32_t publishers;       /* the first ones of the members, each in its room; 0: somebody else does */
+    bool is_backend;           /* one backend publishes instead, to room 0 */
+    uint32_t window;           /* of a publisher */
+    uint32_t most_undelivered; /* messages on their way to the members, on average; 0: no bound */
+    uint32_t size;             /* bytes of data */
+    double rate;               /* publishes a second, of all; 0: no bound but the windows */
+    uint32_t sample_every;     /* every how many-th member takes the time of its deliveries */
+    bool are_own_skipped;      /* what comes back to its sender does not count as latency */
 };
 
 struct traffic {
