@@ -78,18 +78,20 @@ int rj_env_meta_put(const struct rj_env *env, MDB_txn *txn, const char *name, ui
 }
 
 /* Says which format it is before anything of a newer one is touched. */
-static int check_format(struct rj_env *env, MDB_txn *txn, uint64_t *format)
+static int check_format(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *format)
 {
-    int rc = mdb_dbi_open(txn, "meta", MDB_CREATE, &env->meta);
+    int rc = mdb_dbi_open(txn, "meta", create ? MDB_CREATE : 0, &env->meta);
     if (rc)
         return rc;
     if (rj_env_meta_get(env, txn, RJ_META_FORMAT, format))
         return *format > RJ_FORMAT ? MDB_VERSION_MISMATCH : 0;
+    if (!create)
+        return MDB_NOTFOUND;
     *format = RJ_FORMAT;
     return rj_env_meta_put(env, txn, RJ_META_FORMAT, RJ_FORMAT);
 }
 
-static int open_tables(struct rj_env *env, uint64_t *format)
+int rj_env_open_tables(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *format)
 {
     const struct {
         const char *name;
@@ -104,13 +106,19 @@ static int open_tables(struct rj_env *env, uint64_t *format)
         {"session", 0, &env->kv[RJ_TABLE_SESSION]},
         {"cursor", 0, &env->kv[RJ_TABLE_CURSOR]},
     };
+    int rc = check_format(env, txn, create, format);
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
+        rc = mdb_dbi_open(txn, tables[i].name, tables[i].flags | (create ? MDB_CREATE : 0), tables[i].dbi);
+    return rc;
+}
+
+static int open_tables(struct rj_env *env, uint64_t *format)
+{
     MDB_txn *txn;
     int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
     if (rc)
         return rc;
-    rc = check_format(env, txn, format);
-    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
-        rc = mdb_dbi_open(txn, tables[i].name, tables[i].flags | MDB_CREATE, tables[i].dbi);
+    rc = rj_env_open_tables(env, txn, true, format);
     if (rc) {
         mdb_txn_abort(txn);
         return rc;
@@ -132,6 +140,12 @@ static int open_map(struct rj_env *env, const char *path)
     return rc;
 }
 
+void rj_env_say_newer(const char *path, uint64_t format, struct rj_buf *why)
+{
+    rj_buf_printf(why, "%s has format %llu; this program knows up to %d", path, (unsigned long long)format,
+                  RJ_FORMAT);
+}
+
 enum rj_status rj_env_open(struct rj_env *env, const char *path, uint64_t map_bytes, struct rj_buf *why)
 {
     uint64_t format = 0;
@@ -146,8 +160,7 @@ enum rj_status rj_env_open(struct rj_env *env, const char *path, uint64_t map_by
     if (rc == 0)
         return RJ_OK;
     if (rc == MDB_VERSION_MISMATCH && format > RJ_FORMAT)
-        rj_buf_printf(why, "%s has format %llu; this program knows up to %d", path,
-                      (unsigned long long)format, RJ_FORMAT);
+        rj_env_say_newer(path, format, why);
     else
         rj_buf_printf(why, "cannot open the log in %s: %s", path, mdb_strerror(rc));
     return rj_env_status(rc);

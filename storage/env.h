@@ -37,6 +37,14 @@ struct rj_env {
 /* Opens or creates; errors as rj_store_open. Whatever it answers, end with rj_env_close. */
 enum rj_status rj_env_open(struct rj_env *env, const char *path, uint64_t map_bytes, struct rj_buf *why);
 
+/* Opens the tables inside `txn`, which is to be committed then; `create` makes those that are missing, else
+ * they are MDB_NOTFOUND. MDB_VERSION_MISMATCH: *format is above RJ_FORMAT, and no table but meta was opened.
+ */
+int rj_env_open_tables(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *format);
+
+/* The sentence for it. */
+void rj_env_say_newer(const char *path, uint64_t format, struct rj_buf *why);
+
 /* No transaction may be open. */
 void rj_env_close(struct rj_env *env);
 

@@ -38,7 +38,8 @@ enum rj_ctl_exit rj_ctl_misused(const struct rj_ctl_command *command, const char
     fprintf(stderr, "rejoinctl %s: ", command->name);
     vfprintf(stderr, format, args);
     va_end(args);
-    fprintf(stderr, "\nusage: rejoinctl --broker ENDPOINT %s %s\n", command->name, command->arguments);
+    fprintf(stderr, "\nusage: rejoinctl %s%s %s\n", command->takes_folder ? "" : "--broker ENDPOINT ",
+            command->name, command->arguments);
     return RJ_CTL_USAGE;
 }
 
@@ -47,6 +48,13 @@ enum rj_ctl_exit rj_ctl_failed(struct rejoin *broker, const char *what, enum rej
     fprintf(stderr, "rejoinctl: %s: %s: %s (%s)\n", what, rejoin_status_code(status), rejoin_strerror(status),
             rejoin_detail(broker));
     return RJ_CTL_FAILED;
+}
+
+enum rj_ctl_exit rj_ctl_unopened(const struct rj_ctl_command *command, struct rj_buf *why)
+{
+    fprintf(stderr, "rejoinctl %s: %s\n", command->name, rj_buf_cstr(why));
+    rj_buf_free(why);
+    return RJ_CTL_UNOPENED;
 }
 
 int rj_ctl_option(int argc, char **argv, const struct option *options)

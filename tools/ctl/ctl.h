@@ -4,9 +4,15 @@
 
 #include <getopt.h>
 
+#include "proto/base/buf.h"
 #include "rejoin.h"
 
-enum rj_ctl_exit { RJ_CTL_DONE = 0, RJ_CTL_FAILED = 1, RJ_CTL_USAGE = 2 };
+enum rj_ctl_exit {
+    RJ_CTL_DONE = 0,
+    RJ_CTL_FAILED = 1,
+    RJ_CTL_USAGE = 2,
+    RJ_CTL_UNOPENED = 3, /* the data folder cannot be opened */
+};
 
 /* What stands before the command's name. */
 struct rj_ctl {
@@ -22,9 +28,11 @@ struct rj_ctl_command {
     const char *help;      /* the options and what is printed; whole lines */
     /* `argv[0]` is the command's name; getopt is ready to start. */
     enum rj_ctl_exit (*run)(const struct rj_ctl *ctl, int argc, char **argv);
+    bool takes_folder; /* it works on a data folder, without a broker */
 };
 
 extern const struct rj_ctl_command rj_ctl_publish, rj_ctl_history, rj_ctl_tail, rj_ctl_stats;
+extern const struct rj_ctl_command rj_ctl_backup, rj_ctl_check, rj_ctl_dump;
 
 /* Connects. Not RJ_CTL_DONE: it has said why, and there is nothing to close. */
 enum rj_ctl_exit rj_ctl_open(const struct rj_ctl *ctl, struct rejoin **out);
@@ -35,6 +43,9 @@ enum rj_ctl_exit rj_ctl_misused(const struct rj_ctl_command *command, const char
 
 /* Says on stderr that `what` failed; returns RJ_CTL_FAILED. */
 enum rj_ctl_exit rj_ctl_failed(struct rejoin *broker, const char *what, enum rejoin_status status);
+
+/* Says on stderr what stands in `why` and frees that; returns RJ_CTL_UNOPENED. */
+enum rj_ctl_exit rj_ctl_unopened(const struct rj_ctl_command *command, struct rj_buf *why);
 
 /* The next option, for a command's switch: its value, or -1 at the end, '?' for a wrong one. */
 int rj_ctl_option(int argc, char **argv, const struct option *options);

@@ -1,4 +1,4 @@
-/* rejoinctl: asks a broker, or tells it something, from the command line. */
+/* rejoinctl: asks a broker, or tells it something, from the command line; and cares for data folders. */
 #include <stdio.h>
 #include <string.h>
 
@@ -7,18 +7,25 @@
 enum { DEFAULT_TIMEOUT_MS = 5000, LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000 };
 
 static const struct rj_ctl_command *const commands[] = {
-    &rj_ctl_publish,
-    &rj_ctl_history,
-    &rj_ctl_tail,
-    &rj_ctl_stats,
+    &rj_ctl_publish, &rj_ctl_history, &rj_ctl_tail, &rj_ctl_stats,
+    &rj_ctl_backup,  &rj_ctl_check,   &rj_ctl_dump,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
+static void print_commands(const char *title, bool takes_folder)
+{
+    printf("\n%s:\n", title);
+    for (size_t i = 0; i < COMMANDS; i++)
+        if (commands[i]->takes_folder == takes_folder)
+            printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+}
+
 static void print_help(void)
 {
-    printf("usage: rejoinctl --broker ENDPOINT [--timeout MS] [--name NAME] COMMAND …\n\ncommands:\n");
-    for (size_t i = 0; i < COMMANDS; i++)
-        printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+    printf("usage: rejoinctl --broker ENDPOINT [--timeout MS] [--name NAME] COMMAND …\n"
+           "       rejoinctl backup|check|dump … DIR\n");
+    print_commands("commands to a broker", false);
+    print_commands("commands on a data folder, which need no broker", true);
     printf("\noptions:\n"
            "  --broker ENDPOINT  the broker's --backends endpoint, as ipc:///run/rejoin/backends or "
            "tcp://127.0.0.1:5001\n"
@@ -26,14 +33,15 @@ static void print_help(void)
            "  --name NAME        the name as a backend, within which publish ids are unique (default "
            "rejoinctl)\n"
            "  --help, --version\n\n"
-           "`rejoinctl COMMAND --help` tells more. Exit status: 0 done, 1 failed, 2 wrong usage.\n",
+           "`rejoinctl COMMAND --help` tells more. Exit status: 0 done, 1 failed, 2 wrong usage, 3 a data\n"
+           "folder that cannot be opened.\n",
            DEFAULT_TIMEOUT_MS);
 }
 
 static void print_command_help(const struct rj_ctl_command *command)
 {
-    printf("usage: rejoinctl --broker ENDPOINT %s %s\n\n%s.\n\n%s", command->name, command->arguments,
-           command->summary, command->help);
+    printf("usage: rejoinctl %s%s %s\n\n%s.\n\n%s", command->takes_folder ? "" : "--broker ENDPOINT ",
+           command->name, command->arguments, command->summary, command->help);
 }
 
 static enum rj_ctl_exit misused(const char *what, const char *detail)
@@ -70,8 +78,10 @@ static enum rj_ctl_exit run_command(const struct rj_ctl *ctl, int argc, char **a
         print_command_help(command);
         return RJ_CTL_DONE;
     }
-    if (!ctl->broker)
+    if (!ctl->broker && !command->takes_folder)
         return misused("--broker is missing", "");
+    if (ctl->broker && command->takes_folder)
+        return misused("--broker has no meaning here, a data folder is wanted: ", command->name);
     optind = 0; /* getopt starts over */
     return command->run(ctl, argc, argv);
 }

@@ -1,0 +1,566 @@
+/* The log is read once from its beginning; each record is compared with its epoch, with the place that its
+ * rooms expect next, and with its index entries. Then the index is read, for entries that no record has asked
+ * for. What is legal between two crashes (retain.h, index.h):
+ *
+ *     first … trim_pos      records may stand here without an index entry, never the other way round
+ *     trim_pos … scan_from  each record has its entries
+ *     scan_from … last      a room's entries may end early, not before its saved indexed_seq
+ */
+#include "storage/check.h"
+
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "proto/base/mem.h"
+#include "storage/layout.h"
+
+typedef unsigned long long ull;
+
+/* What is known of one room. */
+struct facts {
+    struct rj_room_saved saved;    /* of a room without a state: 1, 1, 0 */
+    uint64_t next_seq;             /* that its next record must have; 0 = none was seen */
+    uint64_t trimmed_next;         /* 1 + the last seq seen among the trimmed records; 0 = none was */
+    uint64_t asked;                /* index entries found by their records */
+    uint64_t entries;              /* index entries there are */
+    uint64_t missing;              /* told as missing, and not yet met as a hole of the index */
+    uint64_t entry_seq, entry_pos; /* of its last index entry read */
+    bool is_named, has_state;
+    bool saw_floor; /* the record just below its saved floor is still in the log */
+};
+
+struct epoch {
+    uint64_t number, first_pos;
+    bool is_there;
+};
+
+struct check {
+    const struct rj_env *env;
+    MDB_txn *txn;
+    struct facts *rooms; /* by id, from 1 */
+    uint64_t n_rooms;
+    uint64_t trim_pos, scan_from, next_room;
+    uint64_t damaged; /* records that fail their checksum: gaps may come from them */
+    MDB_cursor *epochs;
+    struct epoch epoch, next_epoch; /* around the record that is being read */
+    struct epoch last_epoch;        /* of the walk over the epochs themselves */
+    struct rj_check_report report;
+    uint64_t max_told;
+    rj_check_fault *tell;
+    void *ctx;
+};
+
+/* ------------------------------------------------------------------------------------------ telling */
+
+enum { SENTENCE = 4096 };
+
+static void tell(struct check *check, const char *before, const char *format, va_list args)
+{
+    char text[SENTENCE];
+    int len = snprintf(text, sizeof text, "%s", before);
+    vsnprintf(text + len, sizeof text - (size_t)len, format, args);
+    check->tell(check->ctx, text);
+}
+
+static void __attribute__((format(printf, 2, 3))) fault(struct check *check, const char *format, ...)
+{
+    va_list args;
+    if (check->report.faults++ >= check->max_told)
+        return;
+    va_start(args, format);
+    tell(check, "", format, args);
+    va_end(args);
+}
+
+static void put_key(struct rj_buf *out, struct rj_span key)
+{
+    for (size_t i = 0; i < key.len; i++) {
+        bool is_plain = key.data[i] >= ' ' && key.data[i] < 0x7f && key.data[i] != '\\' && key.data[i] != '"';
+        rj_buf_printf(out, is_plain ? "%c" : "\\x%02x", key.data[i]);
+    }
+}
+
+/* Names are looked for only when there is something to tell: they are not kept. */
+static void put_room(struct check *check, struct rj_buf *out, rj_room_id id)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    rj_buf_printf(out, "room %u", id);
+    if (mdb_cursor_open(check->txn, check->env->rooms, &cursor))
+        return;
+    while (mdb_cursor_get(cursor, &key, &value, MDB_NEXT) == 0) {
+        if (value.mv_size != 4 || rj_get_u32(value.mv_data) != id)
+            continue;
+        rj_buf_put_str(out, " \"");
+        put_key(out, rj_val_span(key));
+        rj_buf_put_str(out, "\"");
+        break;
+    }
+    mdb_cursor_close(cursor);
+    rj_buf_put_str(out, ": ");
+}
+
+static void __attribute__((format(printf, 3, 4)))
+room_fault(struct check *check, rj_room_id id, const char *format, ...)
+{
+    struct rj_buf room = {0};
+    va_list args;
+    if (check->report.faults++ >= check->max_told)
+        return;
+    put_room(check, &room, id);
+    va_start(args, format);
+    tell(check, rj_buf_cstr(&room), format, args);
+    va_end(args);
+    rj_buf_free(&room);
+}
+
+static struct facts *room_of(struct check *check, rj_room_id id)
+{
+    return id >= 1 && id <= check->n_rooms ? &check->rooms[id] : NULL;
+}
+
+typedef void visit_pair(struct check *check, struct rj_span key, struct rj_span value);
+
+/* A tree that is broken costs the rest of its table, not the check. */
+static void walk(struct check *check, MDB_dbi table, const char *name, visit_pair *visit)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int rc = mdb_cursor_open(check->txn, table, &cursor);
+    if (rc) {
+        fault(check, "the table %s cannot be read: %s", name, mdb_strerror(rc));
+        return;
+    }
+    while ((rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT)) == 0)
+        visit(check, rj_val_span(key), rj_val_span(value));
+    if (rc != MDB_NOTFOUND)
+        fault(check, "the table %s cannot be read to its end: %s", name, mdb_strerror(rc));
+    mdb_cursor_close(cursor);
+}
+
+/* ------------------------------------------------------------------------------------------ tables */
+
+static void visit_meta(struct check *check, struct rj_span key, struct rj_span value)
+{
+    if (value.len != 8)
+        fault(check, "the meta value %.*s has %zu bytes instead of 8", (int)key.len, (const char *)key.data,
+              value.len);
+}
+
+static void visit_room(struct check *check, struct rj_span key, struct rj_span value)
+{
+    struct rj_buf name = {0};
+    rj_room_id id = value.len == 4 ? rj_get_u32(value.data) : 0;
+    struct facts *room = room_of(check, id);
+    put_key(&name, key);
+    check->report.rooms++;
+    if (key.len == 0 || key.len > RJ_STORE_KEY_MAX)
+        fault(check, "the room \"%s\" has a name of %zu bytes", rj_buf_cstr(&name), key.len);
+    if (!room)
+        fault(check, "the room \"%s\" has the impossible id %u", rj_buf_cstr(&name), id);
+    else if (room->is_named)
+        fault(check, "the room \"%s\" has the id %u, which another room has too", rj_buf_cstr(&name), id);
+    else
+        room->is_named = true;
+    rj_buf_free(&name);
+}
+
+static void visit_state(struct check *check, struct rj_span key, struct rj_span value)
+{
+    uint64_t seq;
+    rj_room_id id = 0;
+    uint8_t padded[RJ_INDEX_KEY] = {0};
+    if (key.len == RJ_ROOM_KEY) {
+        memcpy(padded, key.data, key.len);
+        rj_layout_index_key_parse(rj_span_of(padded, sizeof padded), &id, &seq);
+    }
+    struct facts *room = room_of(check, id);
+    if (!room) {
+        fault(check, "a room state stands under the impossible id %u", id);
+        return;
+    }
+    if (rj_layout_saved_decode(value, &room->saved)) {
+        room_fault(check, id, "its saved state is malformed");
+        return;
+    }
+    room->has_state = true;
+    if (room->saved.floor_pos > check->trim_pos)
+        room_fault(check, id, "its floor is saved at record %llu, but the log is trimmed only up to %llu",
+                   (ull)room->saved.floor_pos, (ull)check->trim_pos);
+}
+
+static void visit_pair_of(struct check *check, const char *table, uint64_t *n, struct rj_span key,
+                          struct rj_span value)
+{
+    ++*n;
+    if (key.len == 0 || key.len > RJ_STORE_KEY_MAX)
+        fault(check, "entry %llu of the table %s has a key of %zu bytes", (ull)*n, table, key.len);
+    if (value.len < 8 || rj_get_u64(value.data) == 0)
+        fault(check, "entry %llu of the table %s has no version", (ull)*n, table);
+}
+
+static void visit_session(struct check *check, struct rj_span key, struct rj_span value)
+{
+    visit_pair_of(check, "session", &check->report.pairs[RJ_TABLE_SESSION], key, value);
+}
+
+static void visit_cursor(struct check *check, struct rj_span key, struct rj_span value)
+{
+    visit_pair_of(check, "cursor", &check->report.pairs[RJ_TABLE_CURSOR], key, value);
+}
+
+/* ------------------------------------------------------------------------------------------ epochs */
+
+static struct epoch epoch_of(struct rj_span key, struct rj_span value)
+{
+    struct epoch epoch = {.is_there = key.len == 8 && value.len == 8};
+    if (epoch.is_there) {
+        memcpy(&epoch.number, key.data, sizeof epoch.number);
+        epoch.first_pos = rj_get_u64(value.data);
+    }
+    return epoch;
+}
+
+/* Runs after the log was read: report.last_pos is known. */
+static void visit_epoch(struct check *check, struct rj_span key, struct rj_span value)
+{
+    struct epoch epoch = epoch_of(key, value), before = check->last_epoch;
+    check->report.epochs++;
+    if (!epoch.is_there) {
+        fault(check, "epoch entry %llu is malformed", (ull)check->report.epochs);
+        return;
+    }
+    if (epoch.number >> 32 == 0 || (before.is_there && epoch.number >> 32 <= before.number >> 32))
+        fault(check, "epoch %llx does not count up from the one before", (ull)epoch.number);
+    if (before.is_there && epoch.first_pos < before.first_pos)
+        fault(check, "epoch %llx begins at record %llu, before the one that it follows (%llu)",
+              (ull)epoch.number, (ull)epoch.first_pos, (ull)before.first_pos);
+    if (epoch.first_pos == 0 || epoch.first_pos > check->report.last_pos + 1)
+        fault(check, "epoch %llx begins at record %llu, but the log ends at %llu", (ull)epoch.number,
+              (ull)epoch.first_pos, (ull)check->report.last_pos);
+    check->last_epoch = epoch;
+}
+
+static void read_next_epoch(struct check *check)
+{
+    MDB_val key, value;
+    check->next_epoch.is_there = false;
+    while (!check->next_epoch.is_there && mdb_cursor_get(check->epochs, &key, &value, MDB_NEXT) == 0)
+        check->next_epoch = epoch_of(rj_val_span(key), rj_val_span(value));
+}
+
+static void check_epoch(struct check *check, const struct rj_store_record *record)
+{
+    while (check->next_epoch.is_there && check->next_epoch.first_pos <= record->pos) {
+        check->epoch = check->next_epoch;
+        read_next_epoch(check);
+    }
+    if (!check->epoch.is_there)
+        fault(check, "record %llu lies before the first epoch", (ull)record->pos);
+    else if (record->epoch != check->epoch.number)
+        fault(check, "record %llu says epoch %llx, but it lies in epoch %llx", (ull)record->pos,
+              (ull)record->epoch, (ull)check->epoch.number);
+}
+
+/* ------------------------------------------------------------------------------------------ records */
+
+enum entry { ENTRY_NONE, ENTRY_FOUND, ENTRY_MALFORMED };
+
+static enum entry find_entry(const struct check *check, rj_room_id id, uint64_t seq, uint64_t *pos)
+{
+    uint8_t name[RJ_INDEX_KEY];
+    rj_layout_index_key(name, id, seq);
+    MDB_val key = rj_val(name, sizeof name), value;
+    if (mdb_get(check->txn, check->env->index, &key, &value))
+        return ENTRY_NONE;
+    if (value.mv_size != sizeof *pos)
+        return ENTRY_MALFORMED;
+    *pos = rj_get_u64(value.mv_data);
+    return ENTRY_FOUND;
+}
+
+enum there { RECORD_NONE, RECORD_DAMAGED, RECORD_WHOLE };
+
+static enum there find_record(const struct check *check, uint64_t pos, struct rj_record *record)
+{
+    MDB_val key = rj_val(&pos, sizeof pos), value;
+    if (mdb_get(check->txn, check->env->log, &key, &value))
+        return RECORD_NONE;
+    return rj_record_decode(rj_val_span(value), pos, record) ? RECORD_DAMAGED : RECORD_WHOLE;
+}
+
+/* Whether the seqs [from, to) of the room are those of damaged records, which are told already. */
+static bool is_explained(const struct check *check, rj_room_id id, uint64_t from, uint64_t to)
+{
+    struct rj_record record;
+    uint64_t pos;
+    if (from > to || to - from > check->damaged)
+        return false;
+    while (from < to && find_entry(check, id, from, &pos) == ENTRY_FOUND &&
+           find_record(check, pos, &record) == RECORD_DAMAGED)
+        from++;
+    return from == to;
+}
+
+static void check_seq(struct check *check, rj_room_id id, struct facts *room, uint64_t pos, uint64_t seq)
+{
+    bool is_first = room->next_seq == 0, is_trimmed = pos <= check->trim_pos;
+    uint64_t expected = is_first ? room->saved.floor_seq : room->next_seq;
+    bool is_right = seq == expected || (is_first && is_trimmed && seq < expected && seq > 0);
+    if (!is_right && !is_explained(check, id, expected, seq))
+        room_fault(check, id, "record %llu has seq %llu; %s is %llu", (ull)pos, (ull)seq,
+                   is_first ? "the room's floor" : "the next one", (ull)expected);
+    if (room->has_state && seq + 1 == room->saved.floor_seq) {
+        room->saw_floor = true;
+        if (pos != room->saved.floor_pos)
+            room_fault(check, id, "its floor lies above record %llu; saved is %llu", (ull)pos,
+                       (ull)room->saved.floor_pos);
+    }
+    room->next_seq = seq + 1;
+    if (is_trimmed)
+        room->trimmed_next = seq + 1;
+}
+
+static void check_entry(struct check *check, rj_room_id id, struct facts *room, uint64_t pos, uint64_t seq)
+{
+    uint64_t found = pos;
+    enum entry entry = find_entry(check, id, seq, &found);
+    if (entry != ENTRY_NONE) {
+        room->asked++;
+        if (found != pos)
+            room_fault(check, id, "the index has record %llu as seq %llu, which is record %llu", (ull)found,
+                       (ull)seq, (ull)pos);
+    } else if (pos >= check->scan_from && seq >= room->saved.indexed_seq) {
+        check->report.unindexed++;
+    } else if (pos > check->trim_pos) {
+        room->missing++;
+        room_fault(check, id, "the index lacks seq %llu (record %llu)", (ull)seq, (ull)pos);
+    }
+}
+
+static void check_place(struct check *check, uint64_t pos)
+{
+    uint64_t expected = check->report.records ? check->report.last_pos + 1 : check->trim_pos + 1;
+    if (check->report.records == 0)
+        check->report.first_pos = pos;
+    if (pos > expected)
+        fault(check, "records %llu to %llu are missing", (ull)expected, (ull)(pos - 1));
+    else if (pos == 0 || (check->report.records && pos < expected))
+        fault(check, "record %llu stands behind record %llu", (ull)pos, (ull)check->report.last_pos);
+}
+
+static void visit_record(struct check *check, struct rj_span key, struct rj_span value)
+{
+    uint64_t pos;
+    struct rj_record record;
+    if (key.len != sizeof pos) {
+        fault(check, "the log has a key of %zu bytes", key.len);
+        return;
+    }
+    memcpy(&pos, key.data, sizeof pos);
+    check_place(check, pos);
+    check->report.last_pos = pos;
+    check->report.records++;
+    check->report.record_bytes += value.len;
+    check->report.trimmed += pos <= check->trim_pos;
+    if (rj_record_decode(value, pos, &record)) {
+        check->damaged++;
+        fault(check, "record %llu fails its checksum or has no valid shape%s", (ull)pos,
+              pos >= check->scan_from ? ", and lies where a start must read: a broker refuses the store"
+                                      : "");
+        return;
+    }
+    check_epoch(check, &record.fields);
+    for (size_t i = 0; i < record.fields.n_rooms; i++) {
+        struct facts *room = room_of(check, record.rooms[i]);
+        if (!room) {
+            fault(check, "record %llu names room %u, which does not exist", (ull)pos, record.rooms[i]);
+            continue;
+        }
+        check_seq(check, record.rooms[i], room, pos, record.seqs[i]);
+        check_entry(check, record.rooms[i], room, pos, record.seqs[i]);
+    }
+}
+
+/* ------------------------------------------------------------------------------------------ index */
+
+static void check_order(struct check *check, rj_room_id id, struct facts *room, uint64_t seq, uint64_t pos)
+{
+    if (room->entry_seq && seq != room->entry_seq + 1) {
+        uint64_t hole = seq - room->entry_seq - 1;
+        if (hole > room->missing)
+            room_fault(check, id, "the index goes from seq %llu to %llu", (ull)room->entry_seq, (ull)seq);
+        room->missing -= hole < room->missing ? hole : room->missing;
+    }
+    if (room->entry_seq && pos <= room->entry_pos)
+        room_fault(check, id, "the index has record %llu as seq %llu, behind record %llu", (ull)pos, (ull)seq,
+                   (ull)room->entry_pos);
+    room->entry_seq = seq;
+    room->entry_pos = pos;
+}
+
+static void visit_entry(struct check *check, struct rj_span key, struct rj_span value)
+{
+    rj_room_id id = 0;
+    uint64_t seq = 0;
+    check->report.index_entries++;
+    bool is_key = rj_layout_index_key_parse(key, &id, &seq);
+    struct facts *room = room_of(check, id);
+    if (!is_key || seq == 0) {
+        fault(check, "index entry %llu has a malformed key", (ull)check->report.index_entries);
+    } else if (!room) {
+        fault(check, "the index has seq %llu of room %u, which does not exist", (ull)seq, id);
+    } else if (value.len != 8) {
+        room->entries++;
+        room_fault(check, id, "the index entry of seq %llu is malformed", (ull)seq);
+    } else {
+        room->entries++;
+        check_order(check, id, room, seq, rj_get_u64(value.data));
+    }
+}
+
+/* An entry of a room that has more of them than its records have asked for. */
+static void visit_suspect(struct check *check, struct rj_span key, struct rj_span value)
+{
+    struct rj_record record;
+    rj_room_id id = 0;
+    uint64_t seq = 0;
+    bool is_key = rj_layout_index_key_parse(key, &id, &seq);
+    struct facts *room = room_of(check, id);
+    if (!is_key || seq == 0 || !room || room->entries == room->asked || value.len != 8)
+        return;
+    uint64_t pos = rj_get_u64(value.data);
+    enum there there = find_record(check, pos, &record);
+    if (there == RECORD_NONE)
+        room_fault(check, id, "the index has seq %llu at record %llu, which is not in the log", (ull)seq,
+                   (ull)pos);
+    if (there != RECORD_WHOLE)
+        return;
+    for (size_t i = 0; i < record.fields.n_rooms; i++)
+        if (record.rooms[i] == id && record.seqs[i] == seq)
+            return;
+    /* One that only points to a wrong record was told with its own record, unless there is none. */
+    if (seq >= room->next_seq || pos < check->report.first_pos)
+        room_fault(check, id, "the index has seq %llu at record %llu, which is another one", (ull)seq,
+                   (ull)pos);
+}
+
+/* ------------------------------------------------------------------------------------------ rooms, meta */
+
+static void check_room(struct check *check, rj_room_id id)
+{
+    const struct facts *room = &check->rooms[id];
+    const struct rj_room_saved *saved = &room->saved;
+    uint64_t next = room->next_seq ? room->next_seq : saved->floor_seq;
+    if (!room->is_named)
+        fault(check, "no room has the id %u", id);
+    if (saved->indexed_seq > next && !is_explained(check, id, next, saved->indexed_seq))
+        room_fault(check, id, "its state says that seq %llu was indexed, but the log ends at seq %llu",
+                   (ull)(saved->indexed_seq - 1), (ull)(next - 1));
+    if (check->damaged || !room->has_state)
+        return;
+    if (room->trimmed_next && saved->floor_seq > room->trimmed_next)
+        room_fault(check, id, "its floor is saved as seq %llu, but only those below %llu are trimmed",
+                   (ull)saved->floor_seq, (ull)room->trimmed_next);
+    else if (!room->saw_floor && check->report.records && saved->floor_pos >= check->report.first_pos)
+        room_fault(check, id, "its floor is saved at record %llu, which is not its seq %llu",
+                   (ull)saved->floor_pos, (ull)(saved->floor_seq - 1));
+}
+
+static void read_meta(struct check *check)
+{
+    uint64_t scan_from = 1, trim_pos = 0, next_room = 1;
+    rj_env_meta_get(check->env, check->txn, RJ_META_SCAN_FROM, &scan_from);
+    rj_env_meta_get(check->env, check->txn, RJ_META_TRIM_POS, &trim_pos);
+    rj_env_meta_get(check->env, check->txn, RJ_META_NEXT_ROOM, &next_room);
+    check->scan_from = scan_from;
+    check->trim_pos = trim_pos;
+    check->next_room = next_room;
+}
+
+static void check_meta(struct check *check)
+{
+    uint64_t last = check->report.last_pos;
+    if (check->scan_from == 0 || check->scan_from > last + 1)
+        fault(check, "the index is said to reach up to record %llu, but the log ends at %llu",
+              (ull)(check->scan_from - 1), (ull)last);
+    if (check->trim_pos >= check->scan_from)
+        fault(check, "the log is trimmed up to record %llu, but indexed only below %llu",
+              (ull)check->trim_pos, (ull)check->scan_from);
+    if (check->next_room != check->report.rooms + 1)
+        fault(check, "the next room is to get the id %llu, but there are %llu rooms", (ull)check->next_room,
+              (ull)check->report.rooms);
+}
+
+/* ------------------------------------------------------------------------------------------ the whole */
+
+/* Ids are dense: their number is that of the names, or what meta says when names are lost. A mad number there
+ * must not cost memory, so it counts only up to what the log can have used. */
+static int count_rooms(struct check *check)
+{
+    MDB_stat names, states;
+    int rc = mdb_stat(check->txn, check->env->rooms, &names);
+    if (rc == 0)
+        rc = mdb_stat(check->txn, check->env->room_states, &states);
+    if (rc)
+        return rc;
+    uint64_t most = (uint64_t)names.ms_entries + states.ms_entries + 64;
+    uint64_t named = (uint64_t)names.ms_entries, given = check->next_room ? check->next_room - 1 : 0;
+    check->n_rooms = given > named && given <= most ? given : named;
+    check->rooms = rj_calloc(check->n_rooms + 1, sizeof *check->rooms);
+    for (uint64_t id = 0; id <= check->n_rooms; id++)
+        check->rooms[id].saved = (struct rj_room_saved){.indexed_seq = 1, .floor_seq = 1};
+    return 0;
+}
+
+static void run(struct check *check)
+{
+    const struct rj_env *env = check->env;
+    walk(check, env->meta, "meta", visit_meta);
+    walk(check, env->rooms, "rooms", visit_room);
+    walk(check, env->room_states, "roomst", visit_state);
+    read_next_epoch(check);
+    walk(check, env->log, "log", visit_record);
+    if (check->report.last_pos < check->trim_pos)
+        check->report.last_pos = check->trim_pos;
+    walk(check, env->epochs, "epochs", visit_epoch);
+    walk(check, env->index, "ridx", visit_entry);
+    bool has_suspects = false;
+    for (uint64_t id = 1; id <= check->n_rooms; id++) {
+        has_suspects |= check->rooms[id].entries != check->rooms[id].asked;
+        check_room(check, (rj_room_id)id);
+    }
+    if (has_suspects)
+        walk(check, env->index, "ridx", visit_suspect);
+    check_meta(check);
+    walk(check, env->kv[RJ_TABLE_SESSION], "session", visit_session);
+    walk(check, env->kv[RJ_TABLE_CURSOR], "cursor", visit_cursor);
+}
+
+enum rj_status rj_check_run(struct rj_inspect *inspect, uint64_t max_told, rj_check_fault *tell_fault,
+                            void *ctx, struct rj_check_report *out)
+{
+    struct check check = {
+        .env = &inspect->env,
+        .report.format = inspect->format,
+        .max_told = max_told,
+        .tell = tell_fault,
+        .ctx = ctx,
+    };
+    int rc = rj_inspect_begin(inspect, &check.txn);
+    if (rc)
+        return rj_env_status(rc);
+    read_meta(&check);
+    rc = count_rooms(&check);
+    if (rc == 0)
+        rc = mdb_cursor_open(check.txn, check.env->epochs, &check.epochs);
+    if (rc == 0) {
+        run(&check);
+        mdb_cursor_close(check.epochs);
+        *out = check.report;
+    }
+    free(check.rooms);
+    mdb_txn_abort(check.txn);
+    return rj_env_status(rc);
+}
