@@ -97,6 +97,19 @@ static void what_is_undelivered_bounds_all_together(void **state)
     publishers_free(&publishers);
 }
 
+static void no_more_than_asked_for_are_sent(void **state)
+{
+    struct publishers publishers = begin((struct publishers_plan){.n = 2, .window = 3, .most = 5});
+    (void)state;
+    assert_int_equal(sent.n, 5);
+    publishers_on_ack(&publishers, 0, 1, true);
+    publishers_on_ack(&publishers, 1, 1, true);
+    publishers_turn(&publishers, 1000);
+    assert_int_equal(sent.n, 5);
+    assert_int_equal(publishers.acked, 2);
+    publishers_free(&publishers);
+}
+
 static void publishing_ends_when_it_cannot_go_on(void **state)
 {
     struct publishers publishers = begin((struct publishers_plan){.n = 1, .window = 1});
@@ -157,6 +170,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_ack_brings_the_next_publish_until_the_stop),
     cmocka_unit_test(a_refusal_and_an_ack_that_nobody_waits_for_are_counted),
     cmocka_unit_test(what_is_undelivered_bounds_all_together),
+    cmocka_unit_test(no_more_than_asked_for_are_sent),
     cmocka_unit_test(publishing_ends_when_it_cannot_go_on),
     cmocka_unit_test(a_rate_sends_what_is_due_and_tells_when_the_next_is),
     cmocka_unit_test(what_a_full_window_holds_up_keeps_the_time_at_which_it_was_due),

@@ -13,16 +13,47 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+/* What a benchmark takes that is not told otherwise. */
+#define ALL         .publishers = 1, .seconds = 5
+#define ONE_GATEWAY .procs.gateways = 1
+#define LOG         .size = 200, .repeat = 1, .slices = 10, .rooms_list = {{1, 1000, 100000}, 3}
+
 static const struct {
     const char *name;
     bench_run *run;
-    uint32_t repeat, window; /* unless told otherwise */
+    struct bench_options fallback;
     const char *what;
 } benches[] = {
-    {"fanout", bench_fanout, 3, 256, "one room of --members, acknowledged publishing: deliveries a second"},
-    {"pairs", bench_pairs, 3, 1, "--rooms of two, everybody publishes: durable publishes a second"},
-    {"idle", bench_idle, 1, 1, "--connections that do nothing: memory of each, over all processes"},
+    {"fanout",
+     bench_fanout,
+     {ALL, ONE_GATEWAY, .members = 1000, .window = 256, .size = 100, .repeat = 3},
+     "one room of --members, acknowledged publishing: deliveries a second"},
+    {"pairs",
+     bench_pairs,
+     {ALL, ONE_GATEWAY, .rooms = 1000, .window = 1, .size = 100, .repeat = 3},
+     "--rooms of two, everybody publishes: durable publishes a second"},
+    {"idle",
+     bench_idle,
+     {ALL, ONE_GATEWAY, .connections = 10000, .repeat = 1},
+     "--connections that do nothing: memory of each, over all processes"},
+    {"store",
+     bench_store,
+     {ALL, LOG, .messages = 2000000, .batches = {{1, 10, 100, 1000, 5000}, 5}},
+     "the log alone: durable batches beside write+fdatasync, and reads"},
+    {"publish",
+     bench_publish,
+     {ALL, LOG, .messages = 400000, .window = 5000, .rates = {{0, 1000, 20000}, 3}},
+     "a backend's durable publishes beside a broker with a plain log"},
+    {"replay",
+     bench_replay,
+     {ALL, .procs.gateways = 2, .sessions = 1000, .rooms_each = 20, .rooms = 100000, .messages = 1000000,
+      .members = 10, .rate = 1000, .size = 200, .repeat = 1},
+     "--sessions come back at once to a broker whose log is cold: what live traffic notices"},
 };
+
+#undef ALL
+#undef ONE_GATEWAY
+#undef LOG
 
 /* ------------------------------------------------------------------------------------------- options */
 
@@ -40,18 +71,40 @@ struct number_flag {
     }
 
 static const struct number_flag numbers[] = {
-    NUMBER("members", members, 1, 100000, "members of the room (fanout; 1000)"),
-    NUMBER("publishers", publishers, 1, 1000, "members that publish (fanout; 1)"),
-    NUMBER("rooms", rooms, 1, 100000, "rooms of two (pairs; 1000)"),
+    NUMBER("members", members, 1, 100000,
+           "members of the room (fanout 1000; replay, whom live traffic is for, 10)"),
+    NUMBER("publishers", publishers, 1, 1000, "members that publish (fanout 1)"),
+    NUMBER("rooms", rooms, 1, 1000000, "rooms (pairs, of two: 1000; replay 100000)"),
     NUMBER("connections", connections, 1, 500000, "idle connections (10000)"),
-    NUMBER("window", window, 1, 1000, "publishes under way (fanout: of all, 256; pairs: of each client, 1)"),
-    NUMBER("size", size, 23, 900000, "bytes of data in a message (100)"),
-    NUMBER("repeat", repeat, 1, REPORT_REPEATS_MAX, "runs (3; idle 1)"),
-    NUMBER("gateways", procs.gateways, 1, PROCS_GATEWAYS_MAX, "gateways to start (1)"),
+    NUMBER("sessions", sessions, 1, 20000, "that come back (replay 1000)"),
+    NUMBER("rooms-each", rooms_each, 1, 64, "rooms of a session (replay 20)"),
+    NUMBER("window", window, 1, 10000,
+           "publishes under way (fanout, of all: 256; pairs, of each client: 1; publish 5000)"),
+    NUMBER("size", size, 23, 900000, "bytes of data in a message (100; store, publish and replay 200)"),
+    NUMBER("repeat", repeat, 1, REPORT_REPEATS_MAX, "runs (fanout and pairs 3, else 1)"),
+    NUMBER("messages", messages, 1, 50000000,
+           "in the log before (store 2000000; publish 400000), or missed by all rooms (replay 1000000)"),
+    NUMBER("slices", slices, 1, REPORT_REPEATS_MAX, "that --seconds is cut into (store and publish 10)"),
+    NUMBER("gateways", procs.gateways, 1, PROCS_GATEWAYS_MAX, "gateways to start (1; replay 2)"),
 };
 
 enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
-enum { SECONDS = 256, RATE, PUBLISHER, DIR, URL, PIDS, BACKENDS, HELP };
+enum {
+    SECONDS = 256,
+    RATE,
+    PUBLISHER,
+    DIR,
+    URL,
+    PIDS,
+    BACKENDS,
+    ROOMS_LIST,
+    BATCHES,
+    RATES,
+    TRIM,
+    PART,
+    CACHE,
+    HELP
+};
 
 /* The others; numbers[i] has the value i. */
 static const struct option others[] = {
@@ -62,6 +115,12 @@ static const struct option others[] = {
     {"url", required_argument, NULL, URL},
     {"pids", required_argument, NULL, PIDS},
     {"backends", required_argument, NULL, BACKENDS},
+    {"rooms-list", required_argument, NULL, ROOMS_LIST},
+    {"batches", required_argument, NULL, BATCHES},
+    {"rates", required_argument, NULL, RATES},
+    {"trim", required_argument, NULL, TRIM},
+    {"part", required_argument, NULL, PART},
+    {"cache", required_argument, NULL, CACHE},
     {"help", no_argument, NULL, HELP},
 };
 
@@ -75,16 +134,24 @@ static int usage(FILE *to, int code)
     fprintf(to, "\noptions:\n");
     for (size_t i = 0; i < N_NUMBERS; i++)
         fprintf(to, "  --%-11s N     %s\n", numbers[i].name, numbers[i].help);
-    fprintf(to,
-            "  --seconds     S     time that is measured in each run (5)\n"
-            "  --rate        N     publishes a second of all together; 0: as fast as the windows allow (0)\n"
-            "  --publisher   WHO   client or backend (fanout; client)\n"
-            "  --dir         DIR   where the log of this run goes (TMPDIR or /tmp)\n"
-            "\nA broker and gateways are started from this program's own folder and ended, unless running\n"
-            "ones are named:\n"
-            "  --url         HOST:PORT   a gateway; may be given several times\n"
-            "  --pids        PID,PID     processes to measure\n"
-            "  --backends    ENDPOINT    the broker's endpoint for backends\n");
+    fprintf(
+        to,
+        "  --seconds     S     time that is measured in each run (5)\n"
+        "  --rate        N     publishes a second of all together; 0: as fast as the windows allow (0; "
+        "replay 1000)\n"
+        "  --publisher   WHO   client or backend (fanout; client)\n"
+        "  --dir         DIR   where the log of this run goes (TMPDIR or /tmp)\n"
+        "\nof store and publish, where --seconds is what each batch size or rate gets, once for each side:\n"
+        "  --rooms-list  N,N   numbers of rooms (1,1000,100000)\n"
+        "  --rates       N,N   publishes a second; 0: as fast as the window allows (0,1000,20000)\n"
+        "  --batches     N,N   messages in a batch (1,10,100,1000,5000)\n"
+        "  --trim        WHICH on (one record goes for each that comes), off or both (both)\n"
+        "  --part        WHICH writes, reads or both (both)\n"
+        "\nA broker and gateways are started from this program's own folder and ended, unless running\n"
+        "ones are named:\n"
+        "  --url         HOST:PORT   a gateway; may be given several times\n"
+        "  --pids        PID,PID     processes to measure\n"
+        "  --backends    ENDPOINT    the broker's endpoint for backends\n");
     return code;
 }
 
@@ -124,6 +191,30 @@ static void take_pids(struct procs_plan *plan)
     }
 }
 
+static void take_list(const char *name, struct bench_list *list, unsigned long least, unsigned long most)
+{
+    char *at = optarg, *end;
+    list->n = 0;
+    for (;; at = end + 1) {
+        unsigned long value = strtoul(at, &end, 10);
+        if (*at < '0' || *at > '9' || value < least || value > most || (*end && *end != ',') ||
+            list->n == BENCH_LIST_MAX)
+            refuse(name, optarg);
+        list->values[list->n++] = (uint32_t)value;
+        if (!*end)
+            return;
+    }
+}
+
+/* The place of the option's value among the names, which end with NULL. */
+static unsigned take_choice(const char *name, const char *const *choices)
+{
+    for (unsigned i = 0; choices[i]; i++)
+        if (strcmp(optarg, choices[i]) == 0)
+            return i;
+    refuse(name, optarg);
+}
+
 static void take_other(struct bench_options *options, int flag)
 {
     struct procs_plan *procs = &options->procs;
@@ -143,6 +234,12 @@ static void take_other(struct bench_options *options, int flag)
         return;
     case PIDS: take_pids(procs); return;
     case BACKENDS: procs->backends = optarg; return;
+    case ROOMS_LIST: take_list("rooms-list", &options->rooms_list, 1, 1000000); return;
+    case BATCHES: take_list("batches", &options->batches, 1, 100000); return;
+    case RATES: take_list("rates", &options->rates, 0, 1000000); return;
+    case TRIM: options->trim = take_choice("trim", (const char *[]){"both", "on", "off", NULL}); return;
+    case PART: options->part = take_choice("part", (const char *[]){"both", "writes", "reads", NULL}); return;
+    case CACHE: options->is_warm = take_choice("cache", (const char *[]){"cold", "warm", NULL}); return;
     case HELP: exit(usage(stdout, 0));
     default: exit(2);
     }
@@ -160,8 +257,37 @@ static void take_options(struct bench_options *options, int argc, char **argv)
         else
             take_other(options, flag);
     }
-    if (options->publishers > options->members)
+}
+
+static uint32_t number_at(const struct bench_options *options, const struct number_flag *flag)
+{
+    return *(const uint32_t *)(const void *)((const char *)options + flag->at);
+}
+
+/* What was not told: no number may be 0, no list empty. */
+static void fill_options(struct bench_options *options, const struct bench_options *fallback)
+{
+    for (size_t i = 0; i < N_NUMBERS; i++)
+        if (number_at(options, &numbers[i]) == 0)
+            *(uint32_t *)(void *)((char *)options + numbers[i].at) = number_at(fallback, &numbers[i]);
+    if (options->seconds == 0)
+        options->seconds = fallback->seconds;
+    if (options->rate < 0)
+        options->rate = fallback->rate;
+    if (options->rooms_list.n == 0)
+        options->rooms_list = fallback->rooms_list;
+    if (options->batches.n == 0)
+        options->batches = fallback->batches;
+    if (options->rates.n == 0)
+        options->rates = fallback->rates;
+}
+
+static void check_options(const struct bench_options *options)
+{
+    if (options->members && options->publishers > options->members)
         refuse("publishers", "more than --members");
+    if (options->rooms_each > options->rooms)
+        refuse("rooms-each", "more than --rooms");
     if ((options->procs.n_pids || options->procs.backends) && options->procs.n_urls == 0)
         refuse("pids and --backends", "without --url");
     if (options->is_backend && options->procs.n_urls && !options->procs.backends)
@@ -200,8 +326,8 @@ static void report_options(struct report *r, const char *name, const struct benc
     report_close(r, '}');
     report_open(r, "parameters", '{');
     for (size_t i = 0; i < N_NUMBERS; i++)
-        report_u64(r, numbers[i].name,
-                   *(const uint32_t *)(const void *)((const char *)options + numbers[i].at));
+        if (number_at(options, &numbers[i]))
+            report_u64(r, numbers[i].name, number_at(options, &numbers[i]));
     report_number(r, "seconds", options->seconds);
     report_number(r, "rate", options->rate);
     report_text(r, "publisher", options->is_backend ? "backend" : "client");
@@ -230,13 +356,7 @@ static void tell_summary(const struct report *r)
 
 int main(int argc, char **argv)
 {
-    struct bench_options options = {.members = 1000,
-                                    .publishers = 1,
-                                    .rooms = 1000,
-                                    .connections = 10000,
-                                    .size = 100,
-                                    .seconds = 5,
-                                    .procs.gateways = 1};
+    struct bench_options options = {.rate = -1};
     struct report report = {0};
     struct bench bench = {.options = &options, .report = &report};
     size_t chosen = 0, n_benches = sizeof benches / sizeof *benches;
@@ -245,8 +365,8 @@ int main(int argc, char **argv)
         chosen++;
     if (optind + 1 != argc || chosen == n_benches)
         return usage(stderr, 2);
-    options.repeat = options.repeat ? options.repeat : benches[chosen].repeat;
-    options.window = options.window ? options.window : benches[chosen].window;
+    fill_options(&options, &benches[chosen].fallback);
+    check_options(&options);
     load_hold_signals();
     load_raise_limit();
 

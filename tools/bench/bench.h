@@ -5,9 +5,19 @@
 #include "tools/bench/procs.h"
 #include "tools/bench/report.h"
 
+enum { BENCH_LIST_MAX = 16 };
+
+struct bench_list {
+    uint32_t values[BENCH_LIST_MAX];
+    unsigned n;
+};
+
+enum bench_trim { BENCH_TRIM_BOTH, BENCH_TRIM_ON, BENCH_TRIM_OFF };
+enum bench_part { BENCH_PART_BOTH, BENCH_PART_WRITES, BENCH_PART_READS };
+
 struct bench_options {
     uint32_t members;     /* of the room */
-    uint32_t rooms;       /* of two */
+    uint32_t rooms;       /* pairs: of two */
     uint32_t connections; /* idle */
     uint32_t publishers;
     bool is_backend; /* the publisher is one */
@@ -17,6 +27,15 @@ struct bench_options {
     double seconds;
     uint32_t repeat;
     struct procs_plan procs;
+    uint32_t sessions;   /* that come back */
+    uint32_t rooms_each; /* of a session */
+    bool is_warm;        /* replay: the log stays in memory */
+    uint32_t messages;   /* to fill the log with */
+    /* store, publish */
+    uint32_t slices; /* that a cell's seconds are cut into */
+    struct bench_list rooms_list, batches, rates;
+    enum bench_trim trim;
+    enum bench_part part;
 };
 
 /* One run. */
@@ -30,6 +49,6 @@ struct bench {
  * stderr. */
 typedef bool bench_run(struct bench *bench);
 
-bench_run bench_fanout, bench_pairs, bench_idle;
+bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay;
 
 #endif

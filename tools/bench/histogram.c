@@ -26,6 +26,14 @@ void histogram_add(struct histogram *h, uint64_t value_us)
         h->most = value_us;
 }
 
+void histogram_merge(struct histogram *h, const struct histogram *more)
+{
+    for (unsigned i = 0; i < HISTOGRAM_BUCKETS; i++)
+        h->buckets[i] += more->buckets[i];
+    h->n += more->n;
+    h->most = more->most > h->most ? more->most : h->most;
+}
+
 uint64_t histogram_at(const struct histogram *h, double share)
 {
     uint64_t wanted = (uint64_t)((double)h->n * share), seen = 0;

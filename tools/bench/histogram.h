@@ -15,6 +15,9 @@ struct histogram {
 
 void histogram_add(struct histogram *h, uint64_t value_us);
 
+/* Adds all that `more` has. */
+void histogram_merge(struct histogram *h, const struct histogram *more);
+
 /* The value below which `share` (0 to 1) of all lie; 0 when there are none. */
 uint64_t histogram_at(const struct histogram *h, double share);
 

@@ -17,7 +17,7 @@
 enum {
     BUFFER_BYTES = 1 << 20, /* the longest frame, too */
     EVENTS = 256,
-    AT_ONCE = 128,            /* connections being made at a time */
+    AT_ONCE = 128,
     PER_LOCAL_ADDRESS = 20000 /* what the usual range of local ports carries with room to spare */
 };
 
@@ -48,6 +48,7 @@ void load_hold_signals(void)
 {
     sigset_t set = ending_signals();
     sigprocmask(SIG_BLOCK, &set, NULL);
+    signal(SIGPIPE, SIG_IGN); /* nobody reads what we tell: what was started is still to be ended */
 }
 
 bool load_is_interrupted(void)
@@ -59,7 +60,7 @@ bool load_is_interrupted(void)
 
 void load_init(struct load *load, uint32_t n, const struct load_handler *handler)
 {
-    *load = (struct load){.n = n, .epoll = epoll_create1(EPOLL_CLOEXEC)};
+    *load = (struct load){.n = n, .at_once = AT_ONCE, .epoll = epoll_create1(EPOLL_CLOEXEC)};
     if (handler)
         load->handler = *handler;
     load->conns = rj_calloc(n, sizeof *load->conns);
@@ -179,6 +180,8 @@ static void on_packet(struct load_conn *conn, struct rj_span text)
     case '0':
         conn->load->n_ready += conn->state != LOAD_READY;
         conn->state = LOAD_READY;
+        if (handler->connected)
+            handler->connected(handler->ctx, conn, text);
         return;
     case '2':
         if (handler->event)
@@ -192,6 +195,17 @@ static void on_packet(struct load_conn *conn, struct rj_span text)
     }
 }
 
+static void send_connect(struct load_conn *conn)
+{
+    const struct load_handler *handler = &conn->load->handler;
+    struct rj_buf text = {0};
+    rj_buf_put_str(&text, "40");
+    if (handler->opening)
+        handler->opening(handler->ctx, conn, &text);
+    load_send(conn, rj_buf_span(&text));
+    rj_buf_free(&text);
+}
+
 /* `first` is the frame's first byte. */
 static void on_frame(struct load_conn *conn, uint8_t first, struct rj_span text)
 {
@@ -200,7 +214,7 @@ static void on_frame(struct load_conn *conn, uint8_t first, struct rj_span text)
         return;
     }
     switch (text.len ? text.data[0] : 0) {
-    case '0': load_send(conn, rj_span_str("40")); return;
+    case '0': send_connect(conn); return;
     case '2':
         conn->load->pings++;
         load_send(conn, rj_span_str("3"));
@@ -382,7 +396,7 @@ bool load_connect(struct load *load, const struct load_target *targets, unsigned
     uint64_t end_ms = rj_clock_mono_ms() + deadline_ms;
     uint32_t dialled = 0;
     while (load->n_ready < load->n) {
-        for (; dialled < load->n && dialled - load->n_ready < AT_ONCE; dialled++)
+        for (; dialled < load->n && dialled - load->n_ready < load->at_once; dialled++)
             if (!dial(&load->conns[dialled], &targets[dialled % n_targets]))
                 return false;
         load_run(load, 100000);

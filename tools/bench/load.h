@@ -34,11 +34,14 @@ struct load_conn {
 };
 
 /* What a benchmark does with what arrives. `text` is the Socket.IO packet without Engine.IO's '4'; it lives
- * until the call returns. Either may be NULL. */
+ * until the call returns. Each may be NULL. */
 struct load_handler {
     void *ctx;
-    void (*event)(void *ctx, struct load_conn *conn, struct rj_span text); /* "2[…" */
-    void (*ack)(void *ctx, struct load_conn *conn, struct rj_span text);   /* "3ID[…" */
+    void (*opening)(void *ctx, const struct load_conn *conn,
+                    struct rj_buf *auth); /* appends what CONNECT says */
+    void (*connected)(void *ctx, const struct load_conn *conn, struct rj_span text); /* "0{…" */
+    void (*event)(void *ctx, struct load_conn *conn, struct rj_span text);           /* "2[…" */
+    void (*ack)(void *ctx, struct load_conn *conn, struct rj_span text);             /* "3ID[…" */
 };
 
 struct load {
@@ -47,6 +50,7 @@ struct load {
     uint32_t n_ready, n_closed;
     bool is_interrupted; /* SIGINT or SIGTERM is pending */
     uint64_t pings;      /* answered */
+    uint32_t at_once;    /* connections being made at a time; load_init sets a gentle bound */
     int epoll;
     struct load_handler handler;
     struct load_conn *queued; /* connections with something to send, in no order */
@@ -86,7 +90,8 @@ size_t load_frame_bytes(size_t len);
 /* Raises the descriptor limit as far as it goes, here and in processes started from here. */
 void load_raise_limit(void);
 
-/* Blocks SIGINT and SIGTERM, so that load_is_sound tells of them instead: the run ends in good order. */
+/* Blocks SIGINT and SIGTERM, so that load_is_sound tells of them instead, and ignores SIGPIPE: the run ends
+ * in good order. */
 void load_hold_signals(void);
 
 /* Whether one of them has come. */

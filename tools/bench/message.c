@@ -32,6 +32,26 @@ static struct rj_span after(struct rj_span text, const char *needle)
     return at ? rj_span_from(text, (size_t)(at - text.data) + strlen(needle)) : (struct rj_span){0};
 }
 
+static struct rj_span upto_quote(struct rj_span text)
+{
+    const uint8_t *end = text.len ? memchr(text.data, '"', text.len) : NULL;
+    return end ? rj_span_of(text.data, (size_t)(end - text.data)) : (struct rj_span){0};
+}
+
+struct rj_span message_quoted(struct rj_span text, const char *before)
+{
+    return upto_quote(after(text, before));
+}
+
+struct rj_span message_last_string(struct rj_span text)
+{
+    if (text.len < 4 || memcmp(text.data + text.len - 2, "\"]", 2) != 0)
+        return (struct rj_span){0};
+    struct rj_span inside = rj_span_of(text.data, text.len - 2);
+    const uint8_t *quote = memrchr(inside.data, '"', inside.len);
+    return quote ? rj_span_from(inside, (size_t)(quote - inside.data) + 1) : (struct rj_span){0};
+}
+
 bool message_stamp(struct rj_span text, struct message_stamp *out)
 {
     struct rj_span data = after(text, "\"data\":\"");

@@ -24,6 +24,12 @@ void message_put_publish(struct rj_buf *out, const char *room, uint64_t id, cons
 /* Finds the stamp in the text of a message or publish; false when there is none. */
 bool message_stamp(struct rj_span text, struct message_stamp *out);
 
+/* What stands between the first `before` and the next quote; empty when there is none. */
+struct rj_span message_quoted(struct rj_span text, const char *before);
+
+/* The last string of a packet "…,"LAST"]": the offset that the server appends to an event. Empty: none. */
+struct rj_span message_last_string(struct rj_span text);
+
 /* The decimal number at the start of `text`; 0 when there is none. */
 uint64_t message_number(struct rj_span text);
 

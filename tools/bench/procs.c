@@ -1,6 +1,7 @@
 #include "tools/bench/procs.h"
 
 #include <arpa/inet.h>
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <ftw.h>
@@ -17,7 +18,7 @@
 
 #include "proto/base/clock.h"
 
-enum { READY_MS = 20000, END_MS = 10000, LOG_SHOWN = 2000, PATH_SIZE = 4200 };
+enum { READY_MS = 120000, END_MS = 10000, LOG_SHOWN = 2000, PATH_SIZE = 4200 };
 
 /* ------------------------------------------------------------------------------------------- folders */
 
@@ -46,6 +47,20 @@ void procs_remove_dir(const char *dir)
         nftw(dir, remove_entry, 16, FTW_DEPTH | FTW_PHYS);
 }
 
+uint64_t procs_bytes_in(const char *dir)
+{
+    uint64_t bytes = 0;
+    DIR *files = opendir(dir);
+    for (struct dirent *entry; files && (entry = readdir(files));) {
+        struct stat at;
+        if (fstatat(dirfd(files), entry->d_name, &at, AT_SYMLINK_NOFOLLOW) == 0 && S_ISREG(at.st_mode))
+            bytes += (uint64_t)at.st_size;
+    }
+    if (files)
+        closedir(files);
+    return bytes;
+}
+
 /* ------------------------------------------------------------------------------------------- starting */
 
 static void program_path(const char *name, char *out, size_t size)
@@ -67,6 +82,7 @@ static _Noreturn void become(char *const argv[], const char *log, int out, pid_t
     int fd = open(log, O_WRONLY | O_CREAT | O_APPEND | O_CLOEXEC, 0600);
     sigemptyset(&none);
     sigprocmask(SIG_SETMASK, &none, NULL);
+    signal(SIGPIPE, SIG_DFL);
     prctl(PR_SET_PDEATHSIG, SIGKILL);
     if (getppid() != parent)
         _exit(127);
@@ -79,7 +95,7 @@ static _Noreturn void become(char *const argv[], const char *log, int out, pid_t
 }
 
 /* The child's stdout, or -1. Its stderr goes to its log. */
-static int spawn(struct procs *procs, const char *name, char *const argv[])
+static int spawn(const struct procs *procs, struct proc *proc, const char *name, char *const argv[])
 {
     int out[2];
     char log[192];
@@ -94,7 +110,6 @@ static int spawn(struct procs *procs, const char *name, char *const argv[])
         close(out[0]);
         return -1;
     }
-    struct proc *proc = &procs->list[procs->n++];
     snprintf(proc->name, sizeof proc->name, "%s", name);
     proc->pid = pid;
     return out[0];
@@ -117,9 +132,11 @@ static bool wait_ready(int out, char *line, size_t size)
     return true;
 }
 
-static bool start_one(struct procs *procs, const char *name, char *const argv[], char *line, size_t size)
+/* `line` is what it says when it is ready. */
+static bool start_one(const struct procs *procs, struct proc *proc, const char *name, char *const argv[],
+                      char *line, size_t size)
 {
-    int out = spawn(procs, name, argv);
+    int out = spawn(procs, proc, name, argv);
     bool is_ready = out >= 0 && wait_ready(out, line, size);
     if (!is_ready)
         fprintf(stderr, "rejoin-bench: %s did not start\n", argv[0]);
@@ -144,7 +161,7 @@ static bool start_gateway(struct procs *procs, unsigned index, char *broker)
     snprintf(name, sizeof name, "gateway-%u", index + 1);
     program_path("rejoin-gateway", path, sizeof path);
     char *argv[] = {path, (char[]){"--listen"}, listen, (char[]){"--broker"}, broker, NULL};
-    if (!start_one(procs, name, argv, line, sizeof line))
+    if (!start_one(procs, &procs->list[procs->n++], name, argv, line, sizeof line))
         return false;
     unsigned port;
     const char *at = strstr(line, "listen=127.0.0.1:");
@@ -156,15 +173,22 @@ static bool start_gateway(struct procs *procs, unsigned index, char *broker)
     return true;
 }
 
-static bool start_own(struct procs *procs, const struct procs_plan *plan)
+void procs_data_dir(const struct procs *procs, char *out, size_t size)
+{
+    snprintf(out, size, "%s/data", procs->dir);
+}
+
+static void gateways_endpoint(const struct procs *procs, char *out, size_t size)
+{
+    snprintf(out, size, "ipc://%s/gateways", procs->dir);
+}
+
+static bool start_broker(struct procs *procs, struct proc *proc)
 {
     char path[PATH_SIZE], data[160], gateways[160], line[1024];
-    if (!procs_make_dir(plan->dir, procs->dir, sizeof procs->dir))
-        return false;
-    program_path("rejoin-broker", path, sizeof path);
-    snprintf(data, sizeof data, "%s/data", procs->dir);
-    snprintf(gateways, sizeof gateways, "ipc://%s/gateways", procs->dir);
-    snprintf(procs->backends, sizeof procs->backends, "ipc://%s/backends", procs->dir);
+    program_path(procs->plan->broker ? procs->plan->broker : "rejoin-broker", path, sizeof path);
+    procs_data_dir(procs, data, sizeof data);
+    gateways_endpoint(procs, gateways, sizeof gateways);
     char *argv[] = {path,
                     (char[]){"--data"},
                     data,
@@ -172,8 +196,21 @@ static bool start_own(struct procs *procs, const struct procs_plan *plan)
                     gateways,
                     (char[]){"--backends"},
                     procs->backends,
+                    (char *)(uintptr_t)procs->plan->broker_flag,
+                    (char *)(uintptr_t)procs->plan->broker_value,
                     NULL};
-    if (!start_one(procs, "broker", argv, line, sizeof line))
+    return start_one(procs, proc, "broker", argv, line, sizeof line);
+}
+
+static bool start_own(struct procs *procs, const struct procs_plan *plan)
+{
+    char gateways[160];
+    if (!procs_make_dir(plan->dir, procs->dir, sizeof procs->dir))
+        return false;
+    procs->plan = plan;
+    snprintf(procs->backends, sizeof procs->backends, "ipc://%s/backends", procs->dir);
+    gateways_endpoint(procs, gateways, sizeof gateways);
+    if (!start_broker(procs, &procs->list[procs->n++]))
         return false;
     for (unsigned i = 0; i < plan->gateways; i++)
         if (!start_gateway(procs, i, gateways))
@@ -276,6 +313,8 @@ static bool end_one(const struct procs *procs, const struct proc *proc)
 {
     uint64_t end_ms = rj_clock_mono_ms() + END_MS;
     int status = 0;
+    if (proc->pid <= 0) /* it could not even be forked */
+        return false;
     bool is_forced = false;
     bool was_running = waitpid(proc->pid, &status, WNOHANG) == 0;
     if (was_running) {
@@ -297,6 +336,24 @@ static bool end_one(const struct procs *procs, const struct proc *proc)
             (unsigned)status);
     show_log(procs, proc->name);
     return false;
+}
+
+bool procs_restart_broker(struct procs *procs, bool (*meanwhile)(void *ctx), void *ctx)
+{
+    struct proc *broker = &procs->list[0];
+    bool is_good = end_one(procs, broker);
+    broker->pid = 0;
+    return is_good && (!meanwhile || meanwhile(ctx)) && start_broker(procs, broker);
+}
+
+bool procs_are_alive(const struct procs *procs)
+{
+    for (unsigned i = 0; i < procs->n; i++) {
+        siginfo_t info = {0};
+        if (waitid(P_PID, (id_t)procs->list[i].pid, &info, WEXITED | WNOHANG | WNOWAIT) || info.si_pid)
+            return false;
+    }
+    return true;
 }
 
 bool procs_stop(struct procs *procs)

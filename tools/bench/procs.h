@@ -18,14 +18,17 @@ struct procs {
     unsigned n;
     struct load_target targets[PROCS_GATEWAYS_MAX]; /* the gateways' listeners */
     unsigned n_targets;
-    char backends[256]; /* the broker's endpoint for backends; empty: not known */
-    char dir[128];      /* of our own processes; empty: none */
+    char backends[256];            /* the broker's endpoint for backends; empty: not known */
+    char dir[128];                 /* of our own processes; empty: none */
+    const struct procs_plan *plan; /* of our own ones; borrowed */
 };
 
 /* What is to be measured. */
 struct procs_plan {
-    unsigned gateways; /* to start */
-    const char *dir;   /* where the data goes; NULL: TMPDIR or /tmp */
+    unsigned gateways;  /* to start */
+    const char *broker; /* the program beside ours that is the broker; NULL: rejoin-broker */
+    const char *broker_flag, *broker_value; /* one more setting of it; NULL: none */
+    const char *dir;                        /* where the data goes; NULL: TMPDIR or /tmp */
     /* Running ones, instead of our own: */
     const char *urls[PROCS_GATEWAYS_MAX]; /* HOST:PORT, perhaps with http:// in front */
     unsigned n_urls;
@@ -34,8 +37,20 @@ struct procs_plan {
     const char *backends; /* NULL: not known */
 };
 
-/* Starts or finds them. False, told on stderr, when one does not come up; end with procs_stop in any case. */
+/* Starts or finds them; the plan must outlive them. False, told on stderr, when one does not come up; end
+ * with procs_stop in any case. */
 bool procs_start(struct procs *procs, const struct procs_plan *plan);
+
+/* Where the broker that was started has its data. */
+void procs_data_dir(const struct procs *procs, char *out, size_t size);
+
+/* Ends the broker that was started, as procs_stop does, and starts another one on the same data. The
+ * gateways, which live on meanwhile, find it. Between the two `meanwhile` is called, unless it is NULL.
+ * False, told on stderr, when one of the three fails. */
+bool procs_restart_broker(struct procs *procs, bool (*meanwhile)(void *ctx), void *ctx);
+
+/* Whether all that were started still run. */
+bool procs_are_alive(const struct procs *procs);
 
 /* Ends what was started and removes its folder. False, told on stderr with the end of its log, when one had
  * ended before or did not end well. */
@@ -47,5 +62,8 @@ void procs_adopt(struct procs *procs, const char *name, pid_t pid, uint16_t port
 /* Creates a fresh folder in `dir` (NULL: TMPDIR or /tmp); `out` is its path. False, told on stderr. */
 bool procs_make_dir(const char *dir, char *out, size_t size);
 void procs_remove_dir(const char *dir);
+
+/* The bytes of the regular files in a folder. */
+uint64_t procs_bytes_in(const char *dir);
 
 #endif

@@ -29,7 +29,8 @@ static bool has_room(const struct publishers *publishers, uint32_t publisher)
     const struct publishers_plan *plan = &publishers->plan;
     const struct publisher *who = &publishers->list[publisher];
     bool is_bounded = plan->most_undelivered > 0;
-    return who->sent - who->acked < plan->window &&
+    bool has_ended = plan->most > 0 && publishers->sent >= plan->most;
+    return !has_ended && who->sent - who->acked < plan->window &&
            !(is_bounded && publishers->sent >= publishers->delivered + plan->most_undelivered);
 }
 

@@ -16,6 +16,7 @@
 struct publishers_plan {
     uint32_t n, window;
     uint32_t most_undelivered; /* of all together; 0: no bound */
+    uint64_t most;             /* publishes of all together, and then no more; 0: no bound */
     double rate;               /* publishes a second, of all together; 0: as fast as the windows let them */
     /* Starts publish `id` (1, 2, 3 … of each publisher). False: it cannot, and publishing ends. */
     bool (*send)(void *ctx, uint32_t publisher, uint64_t id, uint64_t stamp_us);

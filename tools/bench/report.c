@@ -1,7 +1,6 @@
 #include "tools/bench/report.h"
 
 #include <math.h>
-#include <stdlib.h>
 
 #include "proto/base/json.h"
 
@@ -71,8 +70,17 @@ void report_latency(struct report *r, const char *key, const struct histogram *h
     report_close(r, '}');
 }
 
-/* ------------------------------------------------------------------------------------------- over the
- * repeats */
+void report_spread(struct report *r, const char *key, const struct spread *spread)
+{
+    report_open(r, key, '{');
+    report_u64(r, "samples", spread->n);
+    report_number(r, "min", spread_min(spread));
+    report_number(r, "median", spread_median(spread));
+    report_number(r, "max", spread_max(spread));
+    report_close(r, '}');
+}
+
+/* ------------------------------------------------------------------------------------------- repeats */
 
 static struct report_series *series_of(struct report *r, const char *key)
 {
@@ -88,43 +96,22 @@ static struct report_series *series_of(struct report *r, const char *key)
 void report_sample(struct report *r, const char *key, double value)
 {
     struct report_series *series = series_of(r, key);
-    if (series && series->n < REPORT_REPEATS_MAX && isfinite(value))
-        series->values[series->n++] = value;
+    if (series)
+        spread_add(&series->values, value);
     report_number(r, key, value);
-}
-
-static int compare(const void *a, const void *b)
-{
-    double x = *(const double *)a, y = *(const double *)b;
-    return (x > y) - (x < y);
-}
-
-static struct report_series sorted(const struct report_series *series)
-{
-    struct report_series copy = *series;
-    qsort(copy.values, copy.n, sizeof *copy.values, compare);
-    return copy;
-}
-
-static double median_of(const struct report_series *in_order)
-{
-    unsigned middle = in_order->n / 2;
-    if (in_order->n % 2)
-        return in_order->values[middle];
-    return in_order->n ? (in_order->values[middle - 1] + in_order->values[middle]) / 2 : 0;
 }
 
 void report_summary(struct report *r, const char *key)
 {
     report_open(r, key, '{');
     for (unsigned i = 0; i < r->n_series; i++) {
-        struct report_series in_order = sorted(&r->series[i]);
-        if (in_order.n == 0)
+        const struct report_series *series = &r->series[i];
+        if (series->values.n == 0)
             continue;
-        report_open(r, in_order.key, '{');
-        report_number(r, "min", in_order.values[0]);
-        report_number(r, "median", median_of(&in_order));
-        report_number(r, "max", in_order.values[in_order.n - 1]);
+        report_open(r, series->key, '{');
+        report_number(r, "min", spread_min(&series->values));
+        report_number(r, "median", spread_median(&series->values));
+        report_number(r, "max", spread_max(&series->values));
         report_close(r, '}');
     }
     report_close(r, '}');
@@ -132,10 +119,8 @@ void report_summary(struct report *r, const char *key)
 
 double report_median(const struct report *r, const char *key)
 {
-    for (unsigned i = 0; i < r->n_series; i++) {
-        struct report_series in_order = sorted(&r->series[i]);
-        if (strcmp(in_order.key, key) == 0)
-            return median_of(&in_order);
-    }
+    for (unsigned i = 0; i < r->n_series; i++)
+        if (strcmp(r->series[i].key, key) == 0)
+            return spread_median(&r->series[i].values);
     return 0;
 }

@@ -6,13 +6,13 @@
 
 #include "proto/base/buf.h"
 #include "tools/bench/histogram.h"
+#include "tools/bench/spread.h"
 
-enum { REPORT_REPEATS_MAX = 100, REPORT_SERIES_MAX = 24 };
+enum { REPORT_REPEATS_MAX = SPREAD_MAX, REPORT_SERIES_MAX = 48 };
 
 struct report_series {
     const char *key; /* a string constant */
-    double values[REPORT_REPEATS_MAX];
-    unsigned n;
+    struct spread values;
 };
 
 /* Zeroed: empty. */
@@ -34,6 +34,9 @@ void report_number(struct report *r, const char *key, double value); /* null whe
 
 /* {"samples":…,"p50_us":…,"p99_us":…,"max_us":…} */
 void report_latency(struct report *r, const char *key, const struct histogram *h);
+
+/* {"samples":…,"min":…,"median":…,"max":…} */
+void report_spread(struct report *r, const char *key, const struct spread *spread);
 
 /* As report_number, and noted for report_summary under the same key. */
 void report_sample(struct report *r, const char *key, double value);

@@ -129,7 +129,12 @@ void traffic_close(struct traffic *traffic)
     free(traffic->stored);
 }
 
-static void run_for(struct traffic *traffic, double seconds)
+void traffic_start(struct traffic *traffic)
+{
+    publishers_start(&traffic->publishers);
+}
+
+void traffic_run(struct traffic *traffic, double seconds)
 {
     uint64_t end_us = rj_clock_mono_us() + (uint64_t)(seconds * 1e6);
     while (rj_clock_mono_us() < end_us && load_is_sound(&traffic->load)) {
@@ -138,15 +143,22 @@ static void run_for(struct traffic *traffic, double seconds)
     }
 }
 
+void traffic_take(struct traffic *traffic, struct histogram *ack, struct histogram *delivery)
+{
+    *ack = traffic->publishers.ack;
+    *delivery = traffic->delivery;
+    traffic->publishers.ack = traffic->delivery = (struct histogram){0};
+}
+
 struct traffic_result traffic_measure(struct traffic *traffic, const struct procs *procs, double warm_s,
                                       double seconds)
 {
-    publishers_start(&traffic->publishers);
-    run_for(traffic, warm_s);
+    traffic_start(traffic);
+    traffic_run(traffic, warm_s);
     traffic->is_measured = traffic->publishers.is_measured = true;
     uint64_t deliveries = traffic->members.deliveries, acked = traffic->publishers.acked;
     struct cost from = cost_now(procs);
-    run_for(traffic, seconds);
+    traffic_run(traffic, seconds);
     struct cost to = cost_now(procs);
     traffic->is_measured = traffic->publishers.is_measured = false;
     struct traffic_result result = {.cost = cost_between(&from, &to),

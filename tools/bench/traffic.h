@@ -48,6 +48,12 @@ void traffic_close(struct traffic *traffic);
 struct traffic_result traffic_measure(struct traffic *traffic, const struct procs *procs, double warm_s,
                                       double seconds);
 
+/* The same in parts: publishing begins; it goes on for a while, measured or not, and what was measured is
+ * taken out, so that the next part starts at nothing. */
+void traffic_start(struct traffic *traffic);
+void traffic_run(struct traffic *traffic, double seconds);
+void traffic_take(struct traffic *traffic, struct histogram *ack, struct histogram *delivery);
+
 /* Stops publishing and waits, within a deadline, for all that is on its way. */
 void traffic_drain(struct traffic *traffic);
 
