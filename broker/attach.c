@@ -3,25 +3,27 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/seat.h"
 #include "proto/base/mem.h"
 
-void rj_attach(struct rj_session *session, struct rj_gateway *gateway, uint64_t handle)
+void rj_attach(struct rj_broker *broker, struct rj_session *session, struct rj_gateway *gateway,
+               uint64_t handle, struct rj_seat *admitted)
 {
     assert(!session->gateway && !session->is_ended);
     session->gateway = gateway;
     session->handle = handle;
     session->stream = gateway->peer.stream;
     HASH_ADD(by_handle, gateway->clients, handle, sizeof session->handle, session);
-    for (size_t i = 0; i < session->n_rooms; i++)
-        rj_room_enter(session->rooms[i].room, gateway->peer.slot);
+    rj_directory_enter(&broker->directory, session);
+    rj_seats_begin(broker, session, admitted);
 }
 
-void rj_attach_undo(struct rj_session *session)
+void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, const char *reason)
 {
     assert(session->gateway);
+    rj_seats_close(broker, session, reason);
     rj_replay_stop(session);
-    for (size_t i = 0; i < session->n_rooms; i++)
-        rj_room_exit(session->rooms[i].room, session->gateway->peer.slot);
+    rj_directory_exit(&broker->directory, session);
     HASH_DELETE(by_handle, session->gateway->clients, session);
     session->gateway = NULL;
     session->detaches++;
@@ -55,9 +57,9 @@ static void on_settled(void *ctx, enum rj_status status)
     free(settling);
 }
 
-void rj_detach(struct rj_broker *broker, struct rj_session *session)
+void rj_detach(struct rj_broker *broker, struct rj_session *session, const char *reason)
 {
-    rj_attach_undo(session);
+    rj_attach_undo(broker, session, reason);
     if (!session->pid[0]) {
         rj_session_free(&broker->sessions, &broker->rooms, session);
         return;
@@ -68,15 +70,15 @@ void rj_detach(struct rj_broker *broker, struct rj_session *session)
     rj_session_store_save(broker->store, session, false, on_settled, settling_new(broker, session));
 }
 
-void rj_end_session(struct rj_broker *broker, struct rj_session *session)
+void rj_end_session(struct rj_broker *broker, struct rj_session *session, const char *reason)
 {
-    rj_attach_undo(session);
+    rj_attach_undo(broker, session, reason);
     if (!session->pid[0]) {
         rj_session_free(&broker->sessions, &broker->rooms, session);
         return;
     }
     session->is_ended = true;
     rj_session_cursor_saved(&broker->sessions, session);
-    rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN), on_settled,
-                            settling_new(broker, session));
+    rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN),
+                            rj_span_of(session->sid, RJ_ID_LEN), on_settled, settling_new(broker, session));
 }

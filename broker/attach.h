@@ -4,16 +4,20 @@
 
 #include "broker/broker.h"
 
-/* The session becomes the gateway's client `handle`. It must be detached. Writes nothing. */
-void rj_attach(struct rj_session *session, struct rj_gateway *gateway, uint64_t handle);
+/* The session becomes the gateway's client `handle`. It must be detached. Writes nothing; backends are told
+ * when its seats are opened (seat.h). `admitted`: seats that its admission has left, or NULL. */
+void rj_attach(struct rj_broker *broker, struct rj_session *session, struct rj_gateway *gateway,
+               uint64_t handle, struct rj_seat *admitted);
+
+/* What follows takes a `reason`, one of Socket.IO's own strings, which backends get with Closed. */
 
 /* Takes it from its gateway in RAM alone, because it goes to another one. */
-void rj_attach_undo(struct rj_session *session);
+void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, const char *reason);
 
 /* The client is gone; the session can be restored. It leaves RAM with the commit (without recovery: now). */
-void rj_detach(struct rj_broker *broker, struct rj_session *session);
+void rj_detach(struct rj_broker *broker, struct rj_session *session, const char *reason);
 
 /* The session is over, here and in the store. */
-void rj_end_session(struct rj_broker *broker, struct rj_session *session);
+void rj_end_session(struct rj_broker *broker, struct rj_session *session, const char *reason);
 
 #endif

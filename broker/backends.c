@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "broker/hello.h"
+#include "broker/serve.h"
 #include "broker/tail.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
@@ -63,6 +64,7 @@ void rj_backends_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
 void rj_backend_free(struct rj_broker *broker, struct rj_backend *backend)
 {
     rj_tails_end(backend);
+    rj_serve_backend_gone(broker, backend);
     rj_broker_forget_route(broker, &backend->peer);
     broker->backends.slots[backend->peer.slot] = NULL;
     broker->backends.n--;

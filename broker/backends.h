@@ -7,6 +7,7 @@
 enum { RJ_BACKENDS_MAX = 1024 };
 
 struct rj_broker;
+struct rj_instance;
 struct rj_tail;
 
 struct rj_backend {
@@ -14,6 +15,7 @@ struct rj_backend {
     char *name;          /* stable: the source of its publish ids */
     struct rj_tail *tails;
     size_t n_tails;
+    struct rj_instance *instances; /* in the groups that it serves */
 };
 
 struct rj_backends {
@@ -23,7 +25,7 @@ struct rj_backends {
 
 void rj_backends_hello(struct rj_broker *broker, uint32_t route, const Rejoin__Hello *hello);
 
-/* Ends it: its tails, its stream, its slot. */
+/* Ends it: its tails, its stream, its slot. What it served is lost. */
 void rj_backend_free(struct rj_broker *broker, struct rj_backend *backend);
 
 void rj_backends_fini(struct rj_broker *broker);

@@ -6,14 +6,20 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
+#include "broker/admission.h"
+#include "broker/ask.h"
 #include "broker/attach.h"
+#include "broker/rounds.h"
 #include "broker/router.h"
+#include "broker/serve.h"
 #include "broker/tail.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
 enum {
-    FRAMES_PER_TURN = 64, /* of each side: replies and heartbeats wait no longer than these take */
+    /* Of each side: replies and heartbeats wait no longer than these take. */
+    FRAMES_PER_TURN = 64,
+    ITEMS_PER_TURN = 1000,
     TICK_MS = 50,
     CURSORS_PER_TICK = 200,
     SWEEP_PER_TICK = 200, /* pairs of the session table that are looked at for expiry */
@@ -79,11 +85,20 @@ static void each_peer(struct rj_broker *broker, visit_peer *visit)
 
 /* ------------------------------------------------------------------------------------------ the turn */
 
-/* True: there may be more. */
+/* Reads a bounded number of frames and of items; what is left of a large frame comes first in the next turn.
+ * True: there may be more.
+ *
+ * Fairness: the two sides never wait for each other. Within a side, a ROUTER takes one frame of each
+ * connection in turn; so whoever floods gets one frame read for one of each other peer that has sent
+ * something. A peer that was quiet waits for at most three frames of a flooder: the one being read, one that
+ * zmq_poll has fetched already, and one that has its turn first. */
 static bool read_side(struct rj_broker *broker, enum rj_bus_side side)
 {
     struct rj_bus_frame frame;
+    size_t items = ITEMS_PER_TURN;
     for (int i = 0; i < FRAMES_PER_TURN; i++) {
+        if (!rj_router_read(broker, side, &items))
+            return true;
         if (!rj_bus_receive(broker->bus, side, &frame))
             return false;
         rj_router_frame(broker, side, &frame);
@@ -94,6 +109,15 @@ static bool read_side(struct rj_broker *broker, enum rj_bus_side side)
 static bool may_read(const struct rj_broker *broker)
 {
     return !broker->is_stopping && rj_store_in_flight(broker->store) <= broker->conf->max_in_flight;
+}
+
+/* Of a frame, from a turn after which reading was held back. */
+static bool has_rest(const struct rj_broker *broker)
+{
+    bool has = false;
+    for (int side = 0; side < RJ_BUS_SIDES; side++)
+        has |= broker->reading[side].batch != NULL;
+    return has;
 }
 
 static bool read_frames(struct rj_broker *broker)
@@ -133,6 +157,8 @@ static void expire_peer(struct rj_broker *broker, struct rj_peer *peer)
     rj_peer_end(peer);
     peer->owes_need_hello = false;
     ((struct rj_gateway *)peer)->state = RJ_GATEWAY_GONE;
+    rj_admissions_drop_gateway(broker, (struct rj_gateway *)peer);
+    rj_asks_gateway_gone(broker, (struct rj_gateway *)peer);
 }
 
 static bool is_gone(const struct rj_peer *peer)
@@ -168,10 +194,12 @@ static void tick(struct rj_broker *broker)
     if (elapsed < TICK_MS)
         return;
     /* Silence counts only while we listened: not when reading was held back, nor when we were stopped. */
-    if (!broker->has_listened || elapsed > broker->conf->lease_ms / 2)
+    bool is_forgiving = !broker->has_listened || elapsed > broker->conf->lease_ms / 2;
+    if (is_forgiving)
         each_peer(broker, forgive_peer);
     broker->has_listened = false;
     each_peer(broker, tend_peer);
+    rj_serving_tick(broker, is_forgiving);
     save_cursors(broker, CURSORS_PER_TICK);
     broker->stats.sessions_expired += rj_session_store_sweep(
         &broker->sweep, broker->store, rj_broker_session_clock(broker), &broker->sessions, SWEEP_PER_TICK);
@@ -203,7 +231,9 @@ void rj_broker_run(struct rj_broker *broker)
 {
     bool has_work = false;
     while (!is_over(broker)) {
-        rj_bus_wait(broker->bus, may_read(broker), has_work ? 0 : TICK_MS);
+        bool wants_frames = may_read(broker);
+        has_work |= wants_frames && has_rest(broker);
+        rj_bus_wait(broker->bus, wants_frames, has_work ? 0 : TICK_MS);
         broker->now_ms = rj_clock_mono_ms();
         read_signals(broker);
         has_work = may_read(broker) && read_frames(broker);
@@ -220,6 +250,8 @@ void rj_broker_run(struct rj_broker *broker)
         has_work |= rj_refill_step(broker);
         has_work |= rj_replay_step(broker);
         has_work |= rj_tail_step(broker);
+        has_work |= rj_rounds_step(broker);
+        has_work |= rj_serving_step(broker);
 
         each_peer(broker, flush_peer);
         rj_store_submit(broker->store); /* what effects have queued need not wait for the next frame */
@@ -254,6 +286,10 @@ static enum rj_status open_store(struct rj_broker *broker, struct rj_buf *why)
     struct rj_store_head head = rj_store_head(broker->store);
     broker->epoch = head.epoch;
     broker->delivered = head.completed;
+    /* An epoch counts the starts in its upper half: a page that was begun before a restart goes on from the
+     * first socket, and misses none. */
+    broker->directory.last_serial = (head.epoch >> 32) << 32;
+    rj_serving_open(broker);
     return RJ_OK;
 }
 
@@ -301,12 +337,17 @@ void rj_broker_close(struct rj_broker **broker_)
     broker->store = NULL;
     if (broker->bus)
         each_peer(broker, flush_peer);
+    rj_rounds_fini(broker);
+    rj_serving_fini(broker);
     rj_backends_fini(broker);
     rj_gateways_fini(broker);
     while (broker->sessions.by_pid)
         rj_session_free(&broker->sessions, &broker->rooms, broker->sessions.by_pid);
+    rj_directory_free(&broker->directory);
     rj_bus_close(&broker->bus, STOP_LINGER_MS);
     rj_buf_free(&broker->sweep.after);
+    for (int side = 0; side < RJ_BUS_SIDES; side++)
+        rj_arena_free(&broker->reading[side].arena);
     rj_arena_free(&broker->arena);
     rj_arena_free(&broker->page_arena);
     if (broker->signal_fd >= 0)

@@ -9,8 +9,11 @@
 
 #include "broker/backends.h"
 #include "broker/conf.h"
+#include "broker/directory.h"
 #include "broker/gateways.h"
 #include "broker/replay.h"
+#include "broker/router.h"
+#include "broker/serving.h"
 #include "broker/session_store.h"
 #include "proto/base/log.h"
 
@@ -24,9 +27,14 @@ struct rj_broker {
     struct rj_backends backends;
     struct rj_sessions sessions;
     struct rj_rooms rooms;
+    struct rj_directory directory;
+    struct rj_serving serving;
+    struct rj_round *rounds; /* commands over many sockets, the next one first */
+    size_t n_rounds;
     unsigned replay_first; /* the gateway whose replays come first, in turn */
     struct rj_session_sweep sweep;
-    struct rj_arena arena;      /* the frame being handled, and what its handlers build */
+    struct rj_reading reading[RJ_BUS_SIDES];
+    struct rj_arena arena;      /* what the handlers of a frame build */
     struct rj_arena page_arena; /* one history page, or one replayed message */
     uint64_t epoch;
     uint64_t delivered; /* every record up to here has been handed to the live gateways' streams */

@@ -10,8 +10,7 @@
 
 enum {
     SEND_HWM = 1000, /* frames of some 60 KB: what a peer that stalls may hold in memory */
-    RECEIVE_HWM = 1000,
-    ROUTE_SIZE = 5, /* an automatic routing id: a zero byte, then 32 bits */
+    ROUTE_SIZE = 5,  /* an automatic routing id: a zero byte, then 32 bits */
     ENDPOINT_SIZE = 512,
     WATCHED = 2,
 };
@@ -29,14 +28,18 @@ static bool set_option(void *socket, int option, int value)
     return zmq_setsockopt(socket, option, &value, sizeof value) == 0;
 }
 
-static bool configure(void *socket, size_t max_frame_bytes)
+/* Frames of one connection that wait to be read: memory that a peer can take. Backends are many, and send
+ * what they like. */
+static const int receive_hwm[RJ_BUS_SIDES] = {[RJ_BUS_GATEWAYS] = 1000, [RJ_BUS_BACKENDS] = 100};
+
+static bool configure(void *socket, enum rj_bus_side side, size_t max_frame_bytes)
 {
     /* Twice the limit comes through, so that a frame somewhat too large gets an answer instead of a cut. */
     int64_t max_size = (int64_t)max_frame_bytes * 2;
     return zmq_setsockopt(socket, ZMQ_MAXMSGSIZE, &max_size, sizeof max_size) == 0 &&
            set_option(socket, ZMQ_ROUTER_MANDATORY, 1) && set_option(socket, ZMQ_PROBE_ROUTER, 1) &&
            set_option(socket, ZMQ_LINGER, 0) && set_option(socket, ZMQ_SNDHWM, SEND_HWM) &&
-           set_option(socket, ZMQ_RCVHWM, RECEIVE_HWM);
+           set_option(socket, ZMQ_RCVHWM, receive_hwm[side]);
 }
 
 static enum rj_status bind_failed(struct rj_buf *why, const char *endpoint)
@@ -67,7 +70,8 @@ enum rj_status rj_bus_open(const struct rj_bus_options *options, struct rj_bus *
     for (int side = 0; side < RJ_BUS_SIDES; side++) {
         const char *endpoint = options->endpoints[side];
         bus->sockets[side] = zmq_socket(bus->context, ZMQ_ROUTER);
-        if (!bus->sockets[side] || !configure(bus->sockets[side], options->max_frame_bytes) ||
+        if (!bus->sockets[side] ||
+            !configure(bus->sockets[side], (enum rj_bus_side)side, options->max_frame_bytes) ||
             zmq_bind(bus->sockets[side], endpoint) != 0) {
             status = bind_failed(why, endpoint);
             goto failed;

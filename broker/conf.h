@@ -37,6 +37,14 @@ struct rj_conf {
     uint64_t max_in_flight;
     uint64_t dedupe_window_ms;
     uint64_t dedupe_max;
+    uint64_t handler_timeout_ms;
+    uint64_t handler_timeout_max_ms;
+    uint64_t handler_queue;
+    uint64_t handler_queue_bytes;
+    uint64_t max_admissions;
+    uint64_t max_admission_bytes;
+    uint64_t max_asks;
+    uint64_t max_ask_bytes;
 };
 
 /* Fills `conf` (zeroed by the caller). Unless the outcome is RJ_SETTINGS_RUN the process is to end with

@@ -2,10 +2,17 @@
 
 #include <stdlib.h>
 
+#include "broker/admission.h"
 #include "broker/attach.h"
+#include "broker/rooms.h"
+#include "broker/seat.h"
+#include "broker/socket.h"
+#include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
 #include "proto/offset.h"
+
+enum { HANDSHAKE_MAX = 16384 }; /* bytes of one that are kept */
 
 /* ------------------------------------------------------------------------------------------ answering */
 
@@ -33,10 +40,8 @@ static void reply_connected(struct rj_broker *broker, struct rj_reply_to to, str
     connected.from_pos = session->from_pos;
     connected.user = session->user;
     connected.incarnation = session->incarnation;
-    if (session->is_recovered) {
-        connected.n_rooms = session->n_rooms;
-        connected.rooms = list_rooms(broker, session);
-    }
+    connected.n_rooms = session->n_rooms;
+    connected.rooms = list_rooms(broker, session);
     reply.result_case = REJOIN__REPLY__RESULT_CONNECTED;
     reply.connected = &connected;
     rj_reply(broker, to, &reply);
@@ -54,6 +59,7 @@ static void on_connected(void *ctx, enum rj_status status)
         struct rj_session *session = rj_gateway_client((struct rj_gateway *)peer, pending->to.client);
         if (session) {
             reply_connected(broker, pending->to, session);
+            rj_seats_open(broker, session, session->is_recovered, false);
             if (session->is_recovered)
                 rj_replay_start(session, session->from_pos);
         } else {
@@ -138,11 +144,11 @@ static struct rj_session *look_up(struct rj_broker *broker, const char *pid, boo
     return session;
 }
 
-/* Whether this client may have this session, and from where on; counts why not. */
+/* Whether this client may have this session, and from where on; counts why not. `user` NULL: whoever is. */
 static bool may_rejoin(struct rj_broker *broker, const struct rj_session *session,
                        const Rejoin__Connect *connect, const char *user, uint64_t *from)
 {
-    if (strcmp(session->nsp, connect->namespace_) != 0 || strcmp(session->user, user) != 0) {
+    if (strcmp(session->nsp, connect->namespace_) != 0 || (user && strcmp(session->user, user) != 0)) {
         count_refusal(broker, "mismatch", &broker->stats.unrecovered_mismatch);
         return false;
     }
@@ -162,7 +168,7 @@ static void take_over(struct rj_broker *broker, struct rj_session *session)
 {
     broker->stats.sessions_taken_over++;
     rj_gateway_kick(session->gateway, session->handle, "taken over");
-    rj_attach_undo(session);
+    rj_attach_undo(broker, session, "transport close");
 }
 
 /* The session that the client asks for, detached and raised to its next incarnation; NULL when it gets a new
@@ -182,26 +188,107 @@ static struct rj_session *rejoin(struct rj_broker *broker, const Rejoin__Connect
     if (session->gateway)
         take_over(broker, session);
     session->incarnation++;
+    session->connected_ms = rj_clock_wall_ms();
     session->is_recovered = true;
     session->from_pos = from;
     broker->stats.sessions_recovered++;
     return session;
 }
 
-static struct rj_session *begin(struct rj_broker *broker, const Rejoin__Connect *connect, const char *user)
+static struct rj_session *begin(struct rj_broker *broker, const Rejoin__Connect *connect,
+                                const struct rj_admitted *admitted)
 {
     char pid[RJ_ID_LEN + 1] = "", sid[RJ_ID_LEN + 1];
     if (!connect->no_recovery)
         rj_random_id(pid);
-    rj_random_id(sid);
-    struct rj_session *session = rj_session_new(&broker->sessions, pid, sid, connect->namespace_, user);
+    if (admitted->sid)
+        memcpy(sid, admitted->sid, sizeof sid);
+    else
+        rj_random_id(sid);
+    struct rj_session *session = rj_session_new(&broker->sessions, pid, sid, connect->namespace_,
+                                                admitted->user ? admitted->user : "");
     /* All that was accepted before it is none of its business, and is complete when its own write is. */
     session->start_pos = session->from_pos = rj_store_head(broker->store).next - 1;
     broker->stats.sessions_new++;
     return session;
 }
 
+/* Joins the rooms of the admission that the session is not in yet, as far as it may. */
+static void join_rooms(struct rj_broker *broker, struct rj_session *session,
+                       const struct rj_admitted *admitted)
+{
+    uint64_t since_pos = rj_store_head(broker->store).next - 1;
+    for (size_t i = 0; i < admitted->n_rooms; i++) {
+        struct rj_room_name name;
+        if (session->n_rooms >= broker->conf->rooms_per_client ||
+            rj_room_resolve(broker, session->nsp, admitted->rooms[i], true, &name) != RJ_OK ||
+            rj_session_membership(session, name.id))
+            continue;
+        rj_session_add_room(session, rj_room_ref(&broker->rooms, name.id, rj_span_of(name.key, name.key_len)),
+                            since_pos);
+        if (session->pid[0])
+            rj_session_store_join(broker->store, session, rj_session_membership(session, name.id), NULL,
+                                  NULL);
+    }
+}
+
+/* How the client has introduced itself, as far as anybody may want to know: while backends serve its
+ * namespace, and without an `auth` that would be too much to keep. */
+static void keep_handshake(struct rj_broker *broker, struct rj_session *session,
+                           const Rejoin__Connect *connect)
+{
+    bool had_one = session->n_handshake > 0;
+    struct rj_span auth = rj_span_of(connect->auth.data, connect->auth.len);
+    struct rj_buf packed = {0};
+    if (rj_groups_serve_namespace(&broker->serving.groups, session->nsp)) {
+        rj_socket_pack_handshake(connect->handshake, auth, &packed);
+        if (packed.len > HANDSHAKE_MAX) {
+            rj_buf_clear(&packed);
+            rj_socket_pack_handshake(connect->handshake, (struct rj_span){NULL, 0}, &packed);
+        }
+        if (packed.len > HANDSHAKE_MAX)
+            rj_buf_clear(&packed);
+    }
+    rj_session_set_handshake(session, rj_buf_span(&packed));
+    if (session->pid[0] && (had_one || packed.len))
+        rj_session_store_save_handshake(broker->store, session, NULL, NULL);
+    rj_buf_free(&packed);
+}
+
+static void set_data(struct rj_broker *broker, struct rj_session *session, struct rj_span json)
+{
+    if (!json.len)
+        return;
+    rj_session_set_data(session, json);
+    if (session->pid[0])
+        rj_session_store_save_data(broker->store, session->pid, json, NULL, NULL);
+}
+
 /* ------------------------------------------------------------------------------------------ commands */
+
+void rj_connect_admit(struct rj_broker *broker, struct rj_gateway *gateway, struct rj_reply_to to,
+                      const Rejoin__Connect *connect, const struct rj_admitted *admitted)
+{
+    struct rj_session *session = NULL;
+    struct rj_pending *pending = rj_alloc(sizeof *pending);
+    *pending = (struct rj_pending){broker, to};
+    if (connect->pid[0] && !connect->no_recovery)
+        session = rejoin(broker, connect, admitted->user);
+    bool is_new = !session;
+    if (is_new)
+        session = begin(broker, connect, admitted);
+    session->connected_ms = rj_clock_wall_ms();
+    /* The record first: what belongs to none would never be swept. */
+    if (session->pid[0] && is_new)
+        rj_session_store_begin(broker->store, session, NULL, NULL);
+    else if (session->pid[0])
+        rj_session_store_save(broker->store, session, true, NULL, NULL);
+    keep_handshake(broker, session, connect);
+    set_data(broker, session, admitted->data);
+    join_rooms(broker, session, admitted);
+    rj_attach(broker, session, gateway, to.client, admitted->seats);
+    rj_store_barrier(broker->store, on_connected, pending);
+}
 
 enum rj_status rj_cmd_connect(struct rj_request *request)
 {
@@ -213,22 +300,19 @@ enum rj_status rj_cmd_connect(struct rj_request *request)
         rj_store_barrier(broker->store, on_connected, rj_pending_new(request));
         return RJ_OK;
     }
-    if (!rj_conf_has_namespace(broker->conf, connect->namespace_))
+    if (rj_admission_resume(request))
+        return RJ_OK;
+    bool is_known = rj_namespace_is_known(broker, connect->namespace_);
+    if (!is_known && !rj_namespace_may_come(broker, connect->namespace_))
         return RJ_BAD_NAMESPACE;
+    bool is_asked = rj_groups_next_admitting(&broker->serving.groups, connect->namespace_, NULL) != NULL;
     struct rj_buf user = {0};
     enum rj_status status = identify(broker->conf, rj_span_of(connect->auth.data, connect->auth.len), &user);
-    if (status == RJ_OK) {
-        const char *name = rj_buf_cstr(&user);
-        if (connect->pid[0] && !connect->no_recovery)
-            session = rejoin(broker, connect, name);
-        if (!session)
-            session = begin(broker, connect, name);
-        rj_attach(session, request->gateway, request->to.client);
-        if (session->pid[0])
-            rj_session_store_save(broker->store, session, true, on_connected, rj_pending_new(request));
-        else
-            rj_store_barrier(broker->store, on_connected, rj_pending_new(request));
-    }
+    struct rj_admitted admitted = {.user = rj_buf_cstr(&user)};
+    if (status == RJ_OK && (is_asked || !is_known))
+        status = rj_admission_begin(request, admitted.user);
+    else if (status == RJ_OK)
+        rj_connect_admit(broker, request->gateway, request->to, connect, &admitted);
     rj_buf_free(&user);
     return status;
 }
@@ -236,7 +320,10 @@ enum rj_status rj_cmd_connect(struct rj_request *request)
 /* A session without recovery, as its gateway remembers it. NULL when that makes no sense. */
 static struct rj_session *rebuild(struct rj_broker *broker, const Rejoin__Attach *attach)
 {
-    if (!rj_conf_has_namespace(broker->conf, attach->namespace_) || strlen(attach->sid) != RJ_ID_LEN ||
+    bool is_known = rj_namespace_is_known(broker, attach->namespace_) ||
+                    rj_namespace_may_come(broker, attach->namespace_);
+    if (!is_known || strlen(attach->sid) != RJ_ID_LEN ||
+        rj_directory_find_sid(&broker->directory, attach->namespace_, attach->sid) ||
         strlen(attach->user) > RJ_USER_MAX || attach->n_rooms > broker->conf->rooms_per_client)
         return NULL;
     struct rj_session *session =
@@ -278,6 +365,25 @@ static enum rj_status claim(struct rj_broker *broker, const Rejoin__Attach *atta
     return RJ_OK;
 }
 
+/* Backends have known the socket before, as far as they were there. The next stream says so again when this
+ * one is over. The answer says in which rooms it is: what was changed from outside may have been lost with
+ * the stream before. */
+static void on_attached(void *ctx, enum rj_status status)
+{
+    struct rj_pending *pending = ctx;
+    struct rj_peer *peer = rj_broker_peer(pending->broker, pending->to.peer);
+    struct rj_session *session =
+        peer ? rj_gateway_client((struct rj_gateway *)peer, pending->to.client) : NULL;
+    if (!session) {
+        rj_on_written_reply_ok(ctx, status);
+        return;
+    }
+    rj_seats_open(pending->broker, session, false, true);
+    reply_connected(pending->broker, pending->to, session);
+    rj_arena_reset(&pending->broker->arena);
+    free(pending);
+}
+
 enum rj_status rj_cmd_attach(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
@@ -287,7 +393,7 @@ enum rj_status rj_cmd_attach(struct rj_request *request)
         if (session->incarnation != attach->incarnation || strcmp(session->sid, attach->sid) != 0)
             return RJ_CONFLICT;
         session->stream = request->peer->stream;
-        rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
+        rj_store_barrier(broker->store, on_attached, rj_pending_new(request));
         return RJ_OK;
     }
     if (attach->no_recovery) {
@@ -298,11 +404,11 @@ enum rj_status rj_cmd_attach(struct rj_request *request)
         if (status != RJ_OK)
             return status;
     }
-    rj_attach(session, request->gateway, request->to.client);
+    rj_attach(broker, session, request->gateway, request->to.client, NULL);
     if (session->pid[0])
-        rj_session_store_save(broker->store, session, true, rj_on_written_reply_ok, rj_pending_new(request));
+        rj_session_store_save(broker->store, session, true, on_attached, rj_pending_new(request));
     else
-        rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
+        rj_store_barrier(broker->store, on_attached, rj_pending_new(request));
     return RJ_OK;
 }
 
@@ -317,15 +423,35 @@ enum rj_status rj_cmd_catch_up(struct rj_request *request)
     return RJ_OK;
 }
 
+/* What backends are told. A gateway says Socket.IO's own words; anything else would not be understood. */
+static const char *reason_of(const Rejoin__Disconnect *disconnect)
+{
+    static const char *const known[] = {
+        "transport close",      "transport error",
+        "ping timeout",         "client namespace disconnect",
+        "parse error",          "server namespace disconnect",
+        "forced close",         "forced server close",
+        "server shutting down",
+    };
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
+        if (strcmp(disconnect->reason, known[i]) == 0)
+            return known[i];
+    return disconnect->left ? "client namespace disconnect" : "transport close";
+}
+
 enum rj_status rj_cmd_disconnect(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
     struct rj_session *session = request->session;
-    if (session && request->command->disconnect->left) {
+    const Rejoin__Disconnect *disconnect = request->command->disconnect;
+    const char *reason = reason_of(disconnect);
+    if (session && disconnect->left) {
         broker->stats.sessions_left++;
-        rj_end_session(broker, session);
+        rj_end_session(broker, session, reason);
     } else if (session) {
-        rj_detach(broker, session);
+        rj_detach(broker, session, reason);
+    } else {
+        rj_admission_cancel(broker, request->gateway, request->to.client);
     }
     rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
     return RJ_OK;

@@ -6,7 +6,7 @@ uint64_t rj_delivery_mask(const struct rj_rooms *rooms, const rj_room_id *ids, s
     for (size_t i = 0; i < n; i++) {
         const struct rj_room *room = rj_room_find(rooms, ids[i]);
         if (room)
-            mask |= room->gateways;
+            mask |= room->members.gateways;
     }
     return mask;
 }
@@ -29,8 +29,8 @@ static bool is_in_room(const struct rj_session *session, const char *name)
 {
     struct rj_span wanted = rj_span_str(name);
     for (size_t i = 0; i < session->n_rooms; i++) {
-        const struct rj_room *room = session->rooms[i].room;
-        if (rj_span_eq(rj_target_key_name(rj_span_of(room->key, room->key_len)), wanted))
+        struct rj_span key = rj_room_key(session->rooms[i].room);
+        if (rj_target_key_is_room_of(key, session->nsp) && rj_span_eq(rj_target_key_name(key), wanted))
             return true;
     }
     return false;

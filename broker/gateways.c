@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/admission.h"
 #include "broker/attach.h"
 #include "broker/hello.h"
 #include "proto/base/mem.h"
@@ -92,10 +93,11 @@ void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
         if (session->stream == gateway->peer.stream) {
             attached++;
         } else {
-            rj_detach(broker, session);
+            rj_detach(broker, session, "transport close");
             gone++;
         }
     }
+    rj_admissions_ready(broker, gateway);
     gateway->state = RJ_GATEWAY_LAGGING;
     gateway->peer.upto = &gateway->upto;
     rj_log(RJ_LOG_INFO, "gateway_ready", RJ_KV_STR("gateway", gateway->peer.id),
@@ -135,7 +137,7 @@ bool rj_gateways_sweep(struct rj_broker *broker)
         if (!gateway || gateway->state != RJ_GATEWAY_GONE)
             continue;
         for (; gateway->clients && quota; quota--)
-            rj_detach(broker, gateway->clients);
+            rj_detach(broker, gateway->clients, "transport error");
         if (!gateway->clients)
             destroy(broker, gateway);
     }
@@ -150,7 +152,7 @@ void rj_gateways_fini(struct rj_broker *broker)
             continue;
         while (gateway->clients) {
             struct rj_session *session = gateway->clients;
-            rj_attach_undo(session);
+            rj_attach_undo(broker, session, "");
             rj_session_free(&broker->sessions, &broker->rooms, session);
         }
         destroy(broker, gateway);

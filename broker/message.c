@@ -36,6 +36,8 @@ enum rj_status rj_message_check(const Rejoin__Message *message, uint64_t max_dat
     enum rj_status status = rj_json_check(data, RJ_JSON_DEPTH);
     if (status != RJ_OK)
         return *why = "data is no valid JSON", status;
+    if (message->plain && rj_json_type(data) != RJ_JSON_ARRAY)
+        return *why = "plain data is a JSON array: the event's arguments", RJ_BAD_REQUEST;
     /* Without attachments too: in an ack, the message may stand beside others that have some. */
     if (!rj_placeholders_are_valid(data, message->n_attachments))
         return *why = "a placeholder points to no attachment", RJ_BAD_REQUEST;

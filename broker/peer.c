@@ -71,6 +71,14 @@ void rj_peer_put(struct rj_peer *peer, const Rejoin__Item *item)
     send_if_grown(peer);
 }
 
+void rj_peer_put_packed(struct rj_peer *peer, struct rj_span item)
+{
+    if (!peer->stream)
+        return;
+    rj_wire_put_packed(&peer->out, item);
+    send_if_grown(peer);
+}
+
 void rj_peer_put_deliver(struct rj_peer *peer, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,
                          size_t n_seqs, struct rj_span message, uint64_t client)
 {
@@ -99,6 +107,22 @@ void rj_peer_count_bulk(struct rj_peer *peer, size_t bytes)
     peer->bulk_sent += bytes;
     if (peer->bulk_sent - peer->bulk_pinged >= PROOF_EVERY)
         rj_peer_put_ping(peer);
+}
+
+void rj_peer_put_bulk(struct rj_peer *peer, struct rj_span item)
+{
+    rj_peer_put_packed(peer, item);
+    rj_peer_count_bulk(peer, item.len);
+}
+
+void rj_peer_put_job(struct rj_peer *peer, uint64_t id, bool repeated, uint64_t timeout_ms,
+                     struct rj_span body)
+{
+    if (!peer->stream)
+        return;
+    rj_wire_put_job(&peer->out, id, repeated, timeout_ms, body);
+    send_if_grown(peer);
+    rj_peer_count_bulk(peer, body.len);
 }
 
 void rj_peer_prove_bulk(struct rj_peer *peer, uint64_t nonce)

@@ -69,6 +69,9 @@ void rj_peer_put(struct rj_peer *peer, const Rejoin__Item *item);
 void rj_peer_put_deliver(struct rj_peer *peer, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,
                          size_t n_seqs, struct rj_span message, uint64_t client);
 
+/* One that is packed already. */
+void rj_peer_put_packed(struct rj_peer *peer, struct rj_span item);
+
 /* Sends what is queued, if anything. */
 void rj_peer_flush(struct rj_peer *peer, uint64_t now_ms);
 
@@ -77,6 +80,11 @@ void rj_peer_flush(struct rj_peer *peer, uint64_t now_ms);
 bool rj_peer_has_bulk_room(const struct rj_peer *peer);
 void rj_peer_count_bulk(struct rj_peer *peer, size_t bytes);
 void rj_peer_prove_bulk(struct rj_peer *peer, uint64_t nonce);
+
+/* Put and count in one: a packed item, and a Job (wire.h). */
+void rj_peer_put_bulk(struct rj_peer *peer, struct rj_span item);
+void rj_peer_put_job(struct rj_peer *peer, uint64_t id, bool repeated, uint64_t timeout_ms,
+                     struct rj_span body);
 
 void rj_peer_put_ping(struct rj_peer *peer);
 void rj_peer_put_pong(struct rj_peer *peer, uint64_t nonce);

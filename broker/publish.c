@@ -4,7 +4,7 @@
 #include <stdlib.h>
 
 #include "broker/delivery.h"
-#include "broker/rooms.h"
+#include "broker/targets.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
@@ -16,56 +16,10 @@
 struct publishing {
     struct rj_broker *broker;
     struct rj_reply_to to;
+    bool is_for_rooms; /* all its targets are */
     size_t n_rooms;
     rj_room_id rooms[];
 };
-
-/* ------------------------------------------------------------------------------------------ targets */
-
-static enum rj_status client_target(struct rj_request *request, const Rejoin__Message *message,
-                                    rj_room_id *room)
-{
-    struct rj_room_name name;
-    if (message->n_targets != 1)
-        return request->why = "a client publishes to one room", RJ_BAD_REQUEST;
-    enum rj_status status =
-        rj_room_authorize(request->broker, request->session, message->targets[0]->name, true, &name);
-    if (status == RJ_OK)
-        *room = name.id;
-    return status;
-}
-
-static enum rj_status backend_targets(struct rj_request *request, const Rejoin__Message *message,
-                                      rj_room_id *rooms)
-{
-    if (!rj_conf_has_namespace(request->broker->conf, message->namespace_))
-        return RJ_BAD_NAMESPACE;
-    if (message->n_targets < 1 || message->n_targets > RJ_TARGETS_MAX)
-        return request->why = "1 to 64 targets are needed", RJ_BAD_REQUEST;
-    for (size_t i = 0; i < message->n_targets; i++) {
-        struct rj_room_name name;
-        enum rj_status status =
-            rj_room_resolve(request->broker, message->namespace_, message->targets[i]->name, true, &name);
-        if (status != RJ_OK)
-            return status;
-        for (size_t j = 0; j < i; j++)
-            if (rooms[j] == name.id)
-                return request->why = "targets must be distinct", RJ_BAD_REQUEST;
-        rooms[i] = name.id;
-    }
-    return RJ_OK;
-}
-
-/* The rooms that the message is for, one per target. */
-static enum rj_status find_rooms(struct rj_request *request, const Rejoin__Message *message,
-                                 rj_room_id rooms[static RJ_TARGETS_MAX])
-{
-    for (size_t i = 0; i < message->n_targets; i++)
-        if (message->targets[i]->kind != REJOIN__TARGET__KIND__ROOM)
-            return request->why = "only rooms can be published to", RJ_BAD_REQUEST;
-    return request->session ? client_target(request, message, rooms)
-                            : backend_targets(request, message, rooms);
-}
 
 static bool exceptions_are_valid(const Rejoin__Message *message)
 {
@@ -100,6 +54,7 @@ static enum rj_status complete(struct rj_request *request, Rejoin__Publish *publ
     message->from_user = session->user;
     message->from_sid = session->sid;
     message->source = "";
+    message->plain = false;
     message->n_except_rooms = 0;
     message->n_except_sids = 0;
     if (publish->exclude_self) {
@@ -162,6 +117,14 @@ static void reply_published(struct rj_broker *broker, struct rj_reply_to to,
     rj_reply(broker, to, &reply);
 }
 
+static uint64_t gateways_of(struct rj_broker *broker, const struct publishing *publishing,
+                            struct rj_span payload)
+{
+    if (publishing->is_for_rooms)
+        return rj_delivery_mask(&broker->rooms, publishing->rooms, publishing->n_rooms);
+    return rj_targets_logged_mask(broker, publishing->rooms, publishing->n_rooms, payload);
+}
+
 static void on_appended(void *ctx, enum rj_append_outcome outcome, const struct rj_store_receipt *receipt,
                         struct rj_span payload)
 {
@@ -170,7 +133,7 @@ static void on_appended(void *ctx, enum rj_append_outcome outcome, const struct 
     switch (outcome) {
     case RJ_APPEND_STORED: {
         struct rj_delivery delivery = {receipt->pos, receipt->ts_ms, receipt->seqs, receipt->n_seqs, payload};
-        uint64_t mask = rj_delivery_mask(&broker->rooms, publishing->rooms, publishing->n_rooms);
+        uint64_t mask = gateways_of(broker, publishing, payload);
         broker->stats.delivers += rj_delivery_send(&broker->gateways, mask, &delivery);
         broker->delivered = receipt->pos; /* from now on, Batch.upto may say so */
         reply_published(broker, publishing->to, receipt, false);
@@ -188,28 +151,44 @@ static void on_appended(void *ctx, enum rj_append_outcome outcome, const struct 
 }
 
 /* A volatile message: to whom it can be sent now, and forgotten. */
-static void send_volatile(struct rj_request *request, const struct rj_store_append *append)
+static void send_volatile(struct rj_request *request, const Rejoin__Message *message, struct rj_span packed)
 {
     struct rj_broker *broker = request->broker;
     struct rj_store_receipt receipt = {.ts_ms = rj_clock_wall_ms()};
-    struct rj_delivery delivery = {.ts_ms = receipt.ts_ms, .message = append->payload};
-    uint64_t mask = rj_delivery_mask(&broker->rooms, append->rooms, append->n_rooms);
+    struct rj_delivery delivery = {.ts_ms = receipt.ts_ms, .message = packed};
+    uint64_t mask = rj_targets_gateways(broker, message);
     broker->stats.volatiles++;
     broker->stats.delivers += rj_delivery_send(&broker->gateways, mask, &delivery);
     reply_published(broker, request->to, &receipt, false);
 }
 
-static void append_message(struct rj_request *request, const struct rj_store_append *append)
+static bool is_for_rooms(const Rejoin__Message *message)
+{
+    for (size_t i = 0; i < message->n_targets; i++)
+        if (message->targets[i]->kind != REJOIN__TARGET__KIND__ROOM)
+            return false;
+    return true;
+}
+
+static enum rj_status append_message(struct rj_request *request, const Rejoin__Message *message,
+                                     struct rj_span packed)
 {
     struct rj_broker *broker = request->broker;
-    struct publishing *publishing =
-        rj_alloc(sizeof *publishing + append->n_rooms * sizeof *publishing->rooms);
+    rj_room_id rooms[RJ_TARGETS_MAX];
+    enum rj_status status = rj_targets_rooms(broker, message, rooms);
+    if (status != RJ_OK)
+        return status;
+    struct rj_store_append append = {.rooms = rooms, .n_rooms = message->n_targets, .payload = packed};
+    dedupe_key(request, message, &append.source, &append.id);
+    struct publishing *publishing = rj_alloc(sizeof *publishing + append.n_rooms * sizeof *publishing->rooms);
     publishing->broker = broker;
     publishing->to = request->to;
-    publishing->n_rooms = append->n_rooms;
-    memcpy(publishing->rooms, append->rooms, append->n_rooms * sizeof *publishing->rooms);
+    publishing->is_for_rooms = is_for_rooms(message);
+    publishing->n_rooms = append.n_rooms;
+    memcpy(publishing->rooms, append.rooms, append.n_rooms * sizeof *publishing->rooms);
     broker->stats.publishes++;
-    rj_store_append(broker->store, append, on_appended, publishing);
+    rj_store_append(broker->store, &append, on_appended, publishing);
+    return RJ_OK;
 }
 
 enum rj_status rj_cmd_publish(struct rj_request *request)
@@ -217,25 +196,21 @@ enum rj_status rj_cmd_publish(struct rj_request *request)
     struct rj_broker *broker = request->broker;
     Rejoin__Publish *publish = request->command->publish;
     Rejoin__Message *message = publish->message;
-    rj_room_id rooms[RJ_TARGETS_MAX];
     if (!message)
         return RJ_BAD_REQUEST;
     enum rj_status status = rj_message_check(message, broker->conf->max_data_bytes, &request->why);
     if (status == RJ_OK)
         status = complete(request, publish);
     if (status == RJ_OK)
-        status = find_rooms(request, message, rooms);
+        status = rj_targets_check(request, message);
     if (status != RJ_OK)
         return status;
 
-    struct rj_store_append append = {.rooms = rooms, .n_rooms = message->n_targets};
-    dedupe_key(request, message, &append.source, &append.id);
     size_t size = rejoin__message__get_packed_size(message);
-    uint8_t *packed = rj_arena_alloc(&broker->arena, size);
-    append.payload = rj_span_of(packed, rejoin__message__pack(message, packed));
-    if (message->volatile_)
-        send_volatile(request, &append);
-    else
-        append_message(request, &append);
+    uint8_t *bytes = rj_arena_alloc(&broker->arena, size);
+    struct rj_span packed = rj_span_of(bytes, rejoin__message__pack(message, bytes));
+    if (!message->volatile_)
+        return append_message(request, message, packed);
+    send_volatile(request, message, packed);
     return RJ_OK;
 }

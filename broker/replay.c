@@ -4,6 +4,7 @@
 
 #include "broker/attach.h"
 #include "broker/delivery.h"
+#include "broker/targets.h"
 #include "proto/base/clock.h"
 
 enum {
@@ -62,20 +63,19 @@ static bool on_replayed(void *ctx, const struct rj_store_record *record)
     return !visit->is_paused;
 }
 
-/* Reads what `session` may see after `after`. The reaches of its rooms are built in the arena. */
+/* Reads what `session` may see after `after`. Its reaches are built in the arena. */
 static enum rj_status read_for(struct rj_broker *broker, const struct rj_session *session, uint64_t after,
                                struct rj_store_budget budget, rj_store_visit *visit, void *ctx,
                                uint64_t *reached)
 {
-    if (session->n_rooms == 0) {
+    struct rj_store_reach *reaches =
+        rj_arena_alloc(&broker->arena, (session->n_rooms + RJ_IMPLICIT_TARGETS) * sizeof *reaches);
+    size_t n = rj_targets_reach(broker, session, reaches);
+    if (n == 0) {
         *reached = broker->delivered;
         return RJ_OK;
     }
-    struct rj_store_reach *reaches = rj_arena_alloc(&broker->arena, session->n_rooms * sizeof *reaches);
-    for (size_t i = 0; i < session->n_rooms; i++)
-        reaches[i] = (struct rj_store_reach){session->rooms[i].room->id, session->rooms[i].since_pos};
-    return rj_store_read(broker->store, reaches, session->n_rooms, after, broker->delivered, budget, visit,
-                         ctx, reached);
+    return rj_store_read(broker->store, reaches, n, after, broker->delivered, budget, visit, ctx, reached);
 }
 
 static bool on_nothing(void *ctx, const struct rj_store_record *record)
@@ -116,7 +116,7 @@ static void fail(struct rj_broker *broker, struct rj_session *session, enum rj_s
     /* A gap shows again when the client comes back; damage may lie further on, so the session ends here: the
      * client gets a fresh one instead of trying for ever. */
     if (status != RJ_GAP)
-        rj_end_session(broker, session);
+        rj_end_session(broker, session, "transport error");
 }
 
 /* One chunk for one client. */
@@ -184,7 +184,7 @@ static bool on_refilled(void *ctx, const struct rj_store_record *record)
 {
     struct refill_visit *visit = ctx;
     struct rj_gateway *gateway = visit->gateway;
-    uint64_t mask = rj_delivery_mask(&visit->broker->rooms, record->rooms, record->n_rooms);
+    uint64_t mask = rj_targets_logged_mask(visit->broker, record->rooms, record->n_rooms, record->payload);
     if (mask >> gateway->peer.slot & 1) {
         rj_peer_put_deliver(&gateway->peer, record->pos, record->ts_ms, record->seqs, record->n_rooms,
                             record->payload, 0);

@@ -20,7 +20,7 @@ struct rj_request {
     struct rj_gateway *gateway; /* NULL from a backend */
     struct rj_backend *backend; /* NULL from a gateway */
     struct rj_session *session; /* of command->client; NULL when it is not attached here */
-    Rejoin__Command *command;   /* in the broker's arena; the handler may change it */
+    Rejoin__Command *command;   /* lives as long as the handler runs; it may change it */
     struct rj_reply_to to;
     const char *why; /* a handler that fails may say more than the status; static memory */
 };

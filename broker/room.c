@@ -5,6 +5,7 @@
 
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
+#include "rejoin.pb-c.h"
 
 enum rj_status rj_room_name_check(const char *name)
 {
@@ -28,11 +29,40 @@ struct rj_span rj_target_key_name(struct rj_span key)
     return key.len < 2 ? (struct rj_span){NULL, 0} : rj_span_from(key, 2 + (size_t)key.data[1]);
 }
 
+bool rj_target_key_is_room_of(struct rj_span key, const char *nsp)
+{
+    size_t len = strlen(nsp);
+    return key.len >= 2 + len && key.data[0] == REJOIN__TARGET__KIND__ROOM && key.data[1] == len &&
+           memcmp(key.data + 2, nsp, len) == 0;
+}
+
 struct rj_room *rj_room_find(const struct rj_rooms *rooms, rj_room_id id)
 {
     struct rj_room *room;
     HASH_FIND(hh, rooms->by_id, &id, sizeof id, room);
     return room;
+}
+
+static void list(struct rj_rooms *rooms, struct rj_room *room)
+{
+    if (rooms->n == rooms->cap) {
+        rooms->cap = rooms->cap ? 2 * rooms->cap : 16;
+        rooms->list = rj_realloc(rooms->list, rooms->cap, sizeof(struct rj_room *));
+    }
+    room->place = rooms->n;
+    rooms->list[rooms->n++] = room;
+}
+
+static void unlist(struct rj_rooms *rooms, const struct rj_room *room)
+{
+    struct rj_room *last = rooms->list[--rooms->n];
+    rooms->list[room->place] = last;
+    last->place = room->place;
+    if (rooms->n)
+        return;
+    free(rooms->list);
+    rooms->list = NULL;
+    rooms->cap = 0;
 }
 
 struct rj_room *rj_room_ref(struct rj_rooms *rooms, rj_room_id id, struct rj_span key)
@@ -44,6 +74,7 @@ struct rj_room *rj_room_ref(struct rj_rooms *rooms, rj_room_id id, struct rj_spa
         room->key_len = key.len;
         memcpy(room->key, key.data, key.len);
         HASH_ADD(hh, rooms->by_id, id, sizeof room->id, room);
+        list(rooms, room);
     }
     room->refs++;
     return room;
@@ -53,60 +84,8 @@ void rj_room_unref(struct rj_rooms *rooms, struct rj_room *room)
 {
     if (--room->refs > 0)
         return;
-    assert(room->members == 0);
+    assert(room->members.n == 0);
     HASH_DELETE(hh, rooms->by_id, room);
-    free(room->counts);
+    unlist(rooms, room);
     free(room);
-}
-
-/* Where the count of `slot` stands (or would stand) among those of the bits set. */
-static unsigned count_index(const struct rj_room *room, unsigned slot)
-{
-    uint64_t below = ((uint64_t)1 << slot) - 1;
-    return (unsigned)__builtin_popcountll(room->gateways & below);
-}
-
-static bool has_gateway(const struct rj_room *room, unsigned slot)
-{
-    return room->gateways >> slot & 1;
-}
-
-static void insert_count(struct rj_room *room, unsigned slot)
-{
-    unsigned used = (unsigned)__builtin_popcountll(room->gateways), at = count_index(room, slot);
-    if (used == room->cap_counts) {
-        room->cap_counts = (uint8_t)(used ? 2 * used : 1);
-        room->counts = rj_realloc(room->counts, room->cap_counts, sizeof *room->counts);
-    }
-    memmove(room->counts + at + 1, room->counts + at, (used - at) * sizeof *room->counts);
-    room->counts[at] = 0;
-    room->gateways |= (uint64_t)1 << slot;
-}
-
-static void remove_count(struct rj_room *room, unsigned slot)
-{
-    unsigned used = (unsigned)__builtin_popcountll(room->gateways), at = count_index(room, slot);
-    memmove(room->counts + at, room->counts + at + 1, (used - at - 1) * sizeof *room->counts);
-    room->gateways &= ~((uint64_t)1 << slot);
-}
-
-void rj_room_enter(struct rj_room *room, unsigned slot)
-{
-    if (!has_gateway(room, slot))
-        insert_count(room, slot);
-    room->counts[count_index(room, slot)]++;
-    room->members++;
-}
-
-void rj_room_exit(struct rj_room *room, unsigned slot)
-{
-    assert(has_gateway(room, slot));
-    room->members--;
-    if (--room->counts[count_index(room, slot)] == 0)
-        remove_count(room, slot);
-}
-
-uint32_t rj_room_members_at(const struct rj_room *room, unsigned slot)
-{
-    return has_gateway(room, slot) ? room->counts[count_index(room, slot)] : 0;
 }

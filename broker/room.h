@@ -1,17 +1,17 @@
-/* Rooms with somebody in them, as far as RAM knows: which gateways have members, and how many.
+/* Rooms with somebody in them, as far as RAM knows: which sockets, and which gateways have how many of them.
  *
- * A room here is a hint for delivery and a head count; what is durable about it (its id, its sequence) is the
- * store's, what a session has joined stands in the session. A room lives while a membership refers to it.
+ * A room here serves delivery and questions; what is durable about it (its id, its sequence) is the store's,
+ * what a session has joined stands in the session. A room lives while a membership refers to it.
  */
 #ifndef RJ_ROOM_H
 #define RJ_ROOM_H
 
 #include "broker/hash.h"
 
+#include "broker/members.h"
 #include "storage/store.h"
 
 enum {
-    RJ_GATEWAYS_MAX = 64, /* bits of a mask */
     RJ_NAMESPACE_MAX = 128,
     RJ_ROOM_NAME_MAX = 255,
     RJ_TARGET_KEY_MAX = 2 + RJ_NAMESPACE_MAX + RJ_ROOM_NAME_MAX,
@@ -19,11 +19,9 @@ enum {
 
 struct rj_room {
     rj_room_id id;
-    uint32_t refs;     /* memberships, of attached and of leaving sessions */
-    uint32_t members;  /* sockets in it now */
-    uint64_t gateways; /* bit n: the gateway in slot n has members */
-    uint32_t *counts;  /* one per bit set, in the bits' order */
-    uint8_t cap_counts;
+    uint32_t refs;  /* memberships, of attached and of leaving sessions; and who lists rooms (room_list.c) */
+    uint32_t place; /* in rooms->list */
+    struct rj_members members; /* attached sessions; directory.h enters them */
     UT_hash_handle hh;
     size_t key_len;
     uint8_t key[]; /* the store's key: kind, length of the namespace, namespace, name */
@@ -31,6 +29,8 @@ struct rj_room {
 
 struct rj_rooms {
     struct rj_room *by_id;
+    struct rj_room **list; /* all of them, in no order: whoever goes leaves its place to the last one */
+    uint32_t n, cap;
 };
 
 /* RJ_BAD_NAME unless `name` is a room's: 1 to RJ_ROOM_NAME_MAX bytes of valid UTF-8 without NUL. */
@@ -39,22 +39,21 @@ enum rj_status rj_room_name_check(const char *name);
 /* The store's key of a target; returns its length. `nsp` and `name` are within their limits. */
 size_t rj_target_key(uint8_t out[static RJ_TARGET_KEY_MAX], uint8_t kind, const char *nsp, const char *name);
 
-/* The name in a room's key. */
+/* The name in a room's key; and whether it is the key of a room (no other target) of that namespace. */
 struct rj_span rj_target_key_name(struct rj_span key);
+bool rj_target_key_is_room_of(struct rj_span key, const char *nsp);
 
 /* NULL when nobody refers to it. */
 struct rj_room *rj_room_find(const struct rj_rooms *rooms, rj_room_id id);
 
 /* One more reference to the room, which is made when it is not there. */
 struct rj_room *rj_room_ref(struct rj_rooms *rooms, rj_room_id id, struct rj_span key);
-/* Drops one; frees the room with the last. Nobody that `room` was entered for may still be counted then. */
+/* Drops one; frees the room with the last. It has no members then. */
 void rj_room_unref(struct rj_rooms *rooms, struct rj_room *room);
 
-/* A member at the gateway in `slot` comes or goes. */
-void rj_room_enter(struct rj_room *room, unsigned slot);
-void rj_room_exit(struct rj_room *room, unsigned slot);
-
-/* How many members the gateway in `slot` has. */
-uint32_t rj_room_members_at(const struct rj_room *room, unsigned slot);
+static inline struct rj_span rj_room_key(const struct rj_room *room)
+{
+    return rj_span_of(room->key, room->key_len);
+}
 
 #endif

@@ -74,7 +74,7 @@ static void on_joined(void *ctx, enum rj_status written)
     (void)written; /* any version is expected: it cannot conflict */
     joined.room = rj_arena_copy(&broker->page_arena, name.data, name.len);
     joined.seq = rj_store_room_state(broker->store, joining->room.id).head_seq;
-    joined.members = room ? room->members : 0;
+    joined.members = room ? room->members.n : 0;
     joined.since_pos = joining->since_pos;
     reply.result_case = REJOIN__REPLY__RESULT_JOINED;
     reply.joined = &joined;
@@ -87,15 +87,14 @@ static void on_joined(void *ctx, enum rj_status written)
     free(joining);
 }
 
-/* The session is in the room, in RAM; its membership. */
-static struct rj_membership *enter(struct rj_broker *broker, struct rj_session *session,
-                                   const struct rj_room_name *name)
+struct rj_membership *rj_room_enter(struct rj_broker *broker, struct rj_session *session,
+                                    const struct rj_room_name *name)
 {
     struct rj_room *room = rj_room_ref(&broker->rooms, name->id, rj_span_of(name->key, name->key_len));
     /* What was accepted before this join completes before it does, and is not for this member; what is
      * accepted from now on has a higher pos. */
     rj_session_add_room(session, room, rj_store_head(broker->store).next - 1);
-    rj_room_enter(room, session->gateway->peer.slot);
+    rj_directory_enter_room(session, name->id);
     return rj_session_membership(session, name->id);
 }
 
@@ -113,7 +112,7 @@ enum rj_status rj_cmd_join(struct rj_request *request)
     if (is_new && session->n_rooms >= broker->conf->rooms_per_client)
         return RJ_TOO_MANY;
     if (is_new)
-        membership = enter(broker, session, &name);
+        membership = rj_room_enter(broker, session, &name);
 
     struct joining *joining = rj_alloc(sizeof *joining);
     *joining = (struct joining){
@@ -134,6 +133,12 @@ enum rj_status rj_cmd_join(struct rj_request *request)
 
 /* ------------------------------------------------------------------------------------------ leave */
 
+void rj_room_exit(struct rj_broker *broker, struct rj_session *session, rj_room_id room)
+{
+    rj_directory_exit_room(session, room);
+    rj_room_unref(&broker->rooms, rj_session_remove_room(session, room));
+}
+
 enum rj_status rj_cmd_leave(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
@@ -147,9 +152,7 @@ enum rj_status rj_cmd_leave(struct rj_request *request)
         rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
         return RJ_OK;
     }
-    struct rj_room *room = rj_session_remove_room(session, name.id);
-    rj_room_exit(room, session->gateway->peer.slot);
-    rj_room_unref(&broker->rooms, room);
+    rj_room_exit(broker, session, name.id);
     if (session->pid[0])
         rj_session_store_leave(broker->store, session, rj_span_of(name.key, name.key_len),
                                rj_on_written_reply_ok, rj_pending_new(request));
@@ -181,7 +184,7 @@ static enum rj_status find_history_room(struct rj_request *request, struct rj_ro
     const Rejoin__History *history = request->command->history;
     if (request->session)
         return rj_room_authorize(request->broker, request->session, history->room, false, room);
-    if (!rj_conf_has_namespace(request->broker->conf, history->namespace_))
+    if (!rj_namespace_is_known(request->broker, history->namespace_))
         return RJ_BAD_NAMESPACE;
     return rj_room_resolve(request->broker, history->namespace_, history->room, false, room);
 }

@@ -19,6 +19,12 @@ struct rj_room_name {
 enum rj_status rj_room_resolve(struct rj_broker *broker, const char *nsp, const char *name, bool create,
                                struct rj_room_name *out);
 
+/* Into the room and out of it, in RAM alone: the caller queues the write. The session is attached, and not
+ * yet (or) in the room. rj_room_enter returns the membership. */
+struct rj_membership *rj_room_enter(struct rj_broker *broker, struct rj_session *session,
+                                    const struct rj_room_name *name);
+void rj_room_exit(struct rj_broker *broker, struct rj_session *session, rj_room_id room);
+
 /* Whether a client may publish to a room and read it: RJ_OK, RJ_NOT_JOINED, RJ_BAD_NAME. RJ_NOT_FOUND only
  * without `create`, where the policy lets everybody in but the room does not exist. */
 enum rj_status rj_room_authorize(struct rj_broker *broker, const struct rj_session *session, const char *name,

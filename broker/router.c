@@ -1,8 +1,14 @@
 #include "broker/router.h"
 
+#include "broker/ask.h"
 #include "broker/connect.h"
+#include "broker/event.h"
 #include "broker/publish.h"
+#include "broker/room_list.h"
 #include "broker/rooms.h"
+#include "broker/send.h"
+#include "broker/serve.h"
+#include "broker/sockets.h"
 #include "broker/tail.h"
 
 enum { STRANGER_PAUSE_MS = 100 };
@@ -13,13 +19,10 @@ enum {
     FROM_GATEWAY = 1,
     FROM_BACKEND = 2,
     OF_CLIENT = 4, /* from a gateway: the client must be attached there */
+    HEAVY = 8,     /* may walk all sockets, or talk to all backends: a turn handles few of them */
 };
 
-static enum rj_status on_event(struct rj_request *request)
-{
-    (void)request;
-    return RJ_NO_HANDLER; /* backends that serve events come later */
-}
+enum { HEAVY_WEIGHT = 250 }; /* what such a command counts for among a turn's items */
 
 static enum rj_status on_stats(struct rj_request *request)
 {
@@ -41,17 +44,34 @@ static const struct entry table[] = {
     [REJOIN__COMMAND__KIND_LEAVE] = {rj_cmd_leave, FROM_GATEWAY | OF_CLIENT},
     [REJOIN__COMMAND__KIND_PUBLISH] = {rj_cmd_publish, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
     [REJOIN__COMMAND__KIND_HISTORY] = {rj_cmd_history, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
-    [REJOIN__COMMAND__KIND_EVENT] = {on_event, FROM_GATEWAY | OF_CLIENT},
+    [REJOIN__COMMAND__KIND_EVENT] = {rj_cmd_event, FROM_GATEWAY | OF_CLIENT},
     [REJOIN__COMMAND__KIND_TAIL] = {rj_cmd_tail, FROM_BACKEND},
     [REJOIN__COMMAND__KIND_UNTAIL] = {rj_cmd_untail, FROM_BACKEND},
     [REJOIN__COMMAND__KIND_STATS] = {on_stats, FROM_GATEWAY | FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_SERVE] = {rj_cmd_serve, FROM_BACKEND | HEAVY},
+    [REJOIN__COMMAND__KIND_UNSERVE] = {rj_cmd_unserve, FROM_BACKEND | HEAVY},
+    [REJOIN__COMMAND__KIND_ANSWER] = {rj_cmd_answer, FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_JOIN_SOCKETS] = {rj_cmd_join_sockets, FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_LEAVE_SOCKETS] = {rj_cmd_leave_sockets, FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_DISCONNECT_SOCKETS] = {rj_cmd_disconnect_sockets, FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_LIST_SOCKETS] = {rj_cmd_list_sockets, FROM_BACKEND | HEAVY},
+    [REJOIN__COMMAND__KIND_LIST_ROOMS] = {rj_cmd_list_rooms, FROM_BACKEND | HEAVY},
+    [REJOIN__COMMAND__KIND_SET_DATA] = {rj_cmd_set_data, FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_ASK] = {rj_cmd_ask, FROM_BACKEND},
+    [REJOIN__COMMAND__KIND_SEND] = {rj_cmd_send, FROM_BACKEND | HEAVY},
 };
+
+/* NULL: a command that we do not know. */
+static const struct entry *entry_of(const Rejoin__Command *command)
+{
+    size_t kind = (size_t)command->kind_case;
+    return kind < sizeof table / sizeof *table ? &table[kind] : NULL;
+}
 
 static enum rj_status run(struct rj_request *request)
 {
-    size_t kind = (size_t)request->command->kind_case;
     unsigned side = request->gateway ? FROM_GATEWAY : FROM_BACKEND;
-    const struct entry *entry = kind < sizeof table / sizeof *table ? &table[kind] : NULL;
+    const struct entry *entry = entry_of(request->command);
     if (!entry || !entry->handler || !(entry->rules & side))
         return request->why = "no such command here", RJ_BAD_REQUEST;
     if (request->gateway)
@@ -102,6 +122,14 @@ static bool on_item(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Item
         if (!is_gateway)
             rj_tail_credit((struct rj_backend *)peer, item->credit->tail, item->credit->more);
         break;
+    case REJOIN__ITEM__KIND_ASKED:
+        if (is_gateway)
+            rj_ask_asked(broker, (struct rj_gateway *)peer, item->asked);
+        break;
+    case REJOIN__ITEM__KIND_ASK_ANSWER:
+        if (is_gateway)
+            rj_ask_answered(broker, (struct rj_gateway *)peer, item->ask_answer);
+        break;
     default: break; /* an item of a later version, or one that only we send: ignored */
     }
     return peer->stream != 0;
@@ -119,27 +147,49 @@ static void on_stranger(struct rj_broker *broker, enum rj_bus_side side, uint32_
     rj_stranger_need_hello(broker->bus, side, route);
 }
 
-static void on_batch(struct rj_broker *broker, enum rj_bus_side side, uint32_t route,
-                     const Rejoin__Batch *batch)
+/* The next item of a frame from `route`. False: the rest means nothing. */
+static bool on_next(struct rj_broker *broker, enum rj_bus_side side, uint32_t route, Rejoin__Item *item)
 {
     struct rj_peer *peer = rj_broker_route(broker, side, route);
-    for (size_t i = 0; i < batch->n_items; i++) {
-        Rejoin__Item *item = batch->items[i];
-        if (item->kind_case == REJOIN__ITEM__KIND_HELLO) {
-            if (side == RJ_BUS_GATEWAYS)
-                rj_gateways_hello(broker, route, item->hello);
-            else
-                rj_backends_hello(broker, route, item->hello);
-            peer = rj_broker_route(broker, side, route);
-            if (!peer)
-                return; /* refused, and told so */
-        } else if (!peer || !peer->stream) {
-            on_stranger(broker, side, route);
-            return;
-        } else if (!on_item(broker, peer, item)) {
-            return;
-        }
+    if (item->kind_case == REJOIN__ITEM__KIND_HELLO) {
+        if (side == RJ_BUS_GATEWAYS)
+            rj_gateways_hello(broker, route, item->hello);
+        else
+            rj_backends_hello(broker, route, item->hello);
+        return rj_broker_route(broker, side, route) != NULL; /* else it was refused, and told so */
     }
+    if (!peer || !peer->stream) {
+        on_stranger(broker, side, route);
+        return false;
+    }
+    return on_item(broker, peer, item);
+}
+
+static size_t weight_of(const Rejoin__Item *item)
+{
+    const struct entry *entry =
+        item->kind_case == REJOIN__ITEM__KIND_COMMAND ? entry_of(item->command) : NULL;
+    return entry && entry->rules & HEAVY ? HEAVY_WEIGHT : 1;
+}
+
+bool rj_router_read(struct rj_broker *broker, enum rj_bus_side side, size_t *items)
+{
+    struct rj_reading *reading = &broker->reading[side];
+    bool goes_on = reading->batch != NULL;
+    while (goes_on && reading->next < reading->batch->n_items) {
+        if (*items == 0) {
+            rj_arena_reset(&broker->arena);
+            return false;
+        }
+        Rejoin__Item *item = reading->batch->items[reading->next++];
+        size_t weight = weight_of(item);
+        *items -= weight < *items ? weight : *items;
+        goes_on = on_next(broker, side, reading->route, item);
+    }
+    reading->batch = NULL;
+    rj_arena_reset(&reading->arena);
+    rj_arena_reset(&broker->arena);
+    return true;
 }
 
 static void on_garbage(struct rj_broker *broker, enum rj_bus_side side, const struct rj_bus_frame *frame,
@@ -158,7 +208,8 @@ static void on_garbage(struct rj_broker *broker, enum rj_bus_side side, const st
 
 void rj_router_frame(struct rj_broker *broker, enum rj_bus_side side, const struct rj_bus_frame *frame)
 {
-    Rejoin__Batch *batch;
+    struct rj_reading *reading = &broker->reading[side];
+    Rejoin__Batch *batch = NULL;
     enum rj_status status = RJ_BAD_REQUEST;
     broker->stats.frames_in++;
     struct rj_peer *peer = frame->is_malformed ? NULL : rj_broker_route(broker, side, frame->route);
@@ -167,10 +218,13 @@ void rj_router_frame(struct rj_broker *broker, enum rj_bus_side side, const stru
     if (!frame->is_malformed && frame->data.len == 0)
         return; /* a peer's own ZMQ_PROBE_ROUTER */
     if (!frame->is_malformed)
-        status = rj_wire_unpack(frame->data, broker->conf->max_frame_bytes, &broker->arena, &batch);
-    if (status == RJ_OK)
-        on_batch(broker, side, frame->route, batch);
-    else
+        status = rj_wire_unpack(frame->data, broker->conf->max_frame_bytes, &reading->arena, &batch);
+    if (status == RJ_OK) {
+        reading->batch = batch;
+        reading->next = 0;
+        reading->route = frame->route;
+    } else {
         on_garbage(broker, side, frame, status);
-    rj_arena_reset(&broker->arena);
+        rj_arena_reset(&reading->arena);
+    }
 }

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
 static bool is_id_char(char c)
@@ -22,13 +23,15 @@ bool rj_session_pid_is_valid(const char *pid)
 struct rj_session *rj_session_new(struct rj_sessions *sessions, const char *pid, const char *sid,
                                   const char *nsp, const char *user)
 {
-    struct rj_session *session = rj_calloc(1, sizeof *session);
+    size_t nsp_size = strlen(nsp) + 1, user_size = strlen(user) + 1;
+    struct rj_session *session = rj_calloc(1, sizeof *session + nsp_size + user_size);
     assert(strlen(pid) <= RJ_ID_LEN && strlen(sid) <= RJ_ID_LEN);
     memcpy(session->pid, pid, strlen(pid));
     memcpy(session->sid, sid, strlen(sid));
-    session->nsp = rj_strndup(nsp, strlen(nsp));
-    session->user = rj_strndup(user, strlen(user));
+    session->nsp = memcpy(session->texts, nsp, nsp_size);
+    session->user = memcpy(session->texts + nsp_size, user, user_size);
     session->incarnation = 1;
+    session->connected_ms = rj_clock_wall_ms();
     if (session->pid[0])
         HASH_ADD_KEYPTR(by_pid, sessions->by_pid, session->pid, RJ_ID_LEN, session);
     sessions->n++;
@@ -45,8 +48,8 @@ void rj_session_free(struct rj_sessions *sessions, struct rj_rooms *rooms, struc
         rj_room_unref(rooms, session->rooms[i].room);
     sessions->n--;
     free(session->rooms);
-    free(session->nsp);
-    free(session->user);
+    free(session->data);
+    free(session->handshake);
     free(session);
 }
 
@@ -87,7 +90,7 @@ void rj_session_add_room(struct rj_session *session, struct rj_room *room, uint6
         session->rooms = rj_realloc(session->rooms, session->cap_rooms, sizeof *session->rooms);
     }
     memmove(session->rooms + at + 1, session->rooms + at, (session->n_rooms - at) * sizeof *session->rooms);
-    session->rooms[at] = (struct rj_membership){room, since_pos};
+    session->rooms[at] = (struct rj_membership){.room = room, .since_pos = since_pos};
     session->n_rooms++;
 }
 
@@ -99,6 +102,24 @@ struct rj_room *rj_session_remove_room(struct rj_session *session, rj_room_id ro
     session->n_rooms--;
     memmove(session->rooms + at, session->rooms + at + 1, (session->n_rooms - at) * sizeof *session->rooms);
     return removed;
+}
+
+static void set_bytes(uint8_t **bytes, uint32_t *len, struct rj_span value)
+{
+    assert(value.len <= UINT32_MAX);
+    free(*bytes);
+    *bytes = value.len ? memcpy(rj_alloc(value.len), value.data, value.len) : NULL;
+    *len = (uint32_t)value.len;
+}
+
+void rj_session_set_data(struct rj_session *session, struct rj_span json)
+{
+    set_bytes(&session->data, &session->n_data, json);
+}
+
+void rj_session_set_handshake(struct rj_session *session, struct rj_span packed)
+{
+    set_bytes(&session->handshake, &session->n_handshake, packed);
 }
 
 bool rj_session_prove(struct rj_sessions *sessions, struct rj_session *session, uint64_t pos)

@@ -12,19 +12,23 @@
 #include "proto/base/random.h"
 
 struct rj_gateway;
+struct rj_namespace;
+struct rj_person;
+struct rj_seat;
 
-enum { RJ_USER_MAX = 128 };
+enum { RJ_USER_MAX = 128, RJ_SOCKET_DATA_MAX = 65536 };
 
 /* A room that the session has joined: it gets what came after `since_pos`. */
 struct rj_membership {
     struct rj_room *room; /* a reference is held */
     uint64_t since_pos;
+    uint32_t place; /* among the room's members, while attached */
 };
 
 struct rj_session {
     char pid[RJ_ID_LEN + 1]; /* secret; empty: without recovery, known to RAM alone */
     char sid[RJ_ID_LEN + 1];
-    char *nsp;
+    char *nsp;            /* in `texts`, as `user` */
     char *user;           /* "": anonymous */
     uint64_t incarnation; /* raised by each takeover and restore */
     uint64_t start_pos;   /* it began here: nothing up to this is for it */
@@ -39,6 +43,20 @@ struct rj_session {
     bool is_recovered;          /* how its last Connect is answered … */
     uint64_t from_pos;          /* … and from where it is replayed */
 
+    struct rj_seat *seats; /* in the groups that serve its namespace, by their names; while attached */
+    bool is_open;          /* attached, and that is committed: backends may know of it */
+
+    /* In the directory, while attached. */
+    uint64_t serial; /* of this attachment, ascending */
+    struct rj_namespace *home;
+    struct rj_person *person; /* NULL: anonymous */
+    uint32_t home_place, person_place;
+
+    uint64_t connected_ms; /* wall clock of its last CONNECT */
+    uint8_t *data;         /* JSON that backends have set; NULL: none */
+    uint8_t *handshake;    /* packed, see socket.h; NULL: not kept */
+    uint32_t n_data, n_handshake;
+
     bool is_replaying;     /* then among gateway->replays */
     uint64_t replay_after; /* everything up to here has been replayed */
     struct rj_session *replay_prev, *replay_next;
@@ -48,6 +66,7 @@ struct rj_session {
     size_t n_rooms, cap_rooms;
     UT_hash_handle by_pid;
     UT_hash_handle by_handle;
+    char texts[];
 };
 
 struct rj_sessions {
@@ -77,6 +96,10 @@ void rj_session_add_room(struct rj_session *session, struct rj_room *room, uint6
 
 /* Out of the list; the reference goes back to the caller. */
 struct rj_room *rj_session_remove_room(struct rj_session *session, rj_room_id room);
+
+/* Copies; empty: none is kept any more. Neither is above 4 GiB. */
+void rj_session_set_data(struct rj_session *session, struct rj_span json);
+void rj_session_set_handshake(struct rj_session *session, struct rj_span packed);
 
 /* Up to where a client has seen, proved by its transport. Never goes back. True: it is to be written, and the
  * session is among sessions->dirty. */

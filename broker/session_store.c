@@ -5,7 +5,7 @@
 enum {
     RECORD_FORMAT = 1,
     RECORD_FIXED = 2 + 3 * 8,
-    ROOMS_MAX = 1 << 20, /* of one session, when it is read back: no bound but a stop */
+    PARTS_MAX = 1 << 20, /* of one session, when it is read back: no bound but a stop */
 };
 
 static void put_u64(struct rj_buf *out, uint64_t value)
@@ -95,7 +95,7 @@ void rj_session_store_save(struct rj_store *store, const struct rj_session *sess
     rj_session_record_encode(
         &(struct rj_session_record){
             .is_connected = is_connected,
-            .seen_ms = rj_clock_wall_ms(),
+            .seen_ms = is_connected ? session->connected_ms : rj_clock_wall_ms(),
             .incarnation = session->incarnation,
             .start_pos = session->start_pos,
             .sid = rj_span_str(session->sid),
@@ -105,6 +105,22 @@ void rj_session_store_save(struct rj_store *store, const struct rj_session *sess
         &value);
     rj_store_put(store, RJ_TABLE_SESSION, pid_of(session), rj_buf_span(&value), RJ_ANY_VERSION, done, ctx);
     rj_buf_free(&value);
+}
+
+static struct rj_span sid_key(uint8_t out[static 1 + RJ_ID_LEN], struct rj_span sid)
+{
+    out[0] = RJ_SESSION_SID;
+    memcpy(out + 1, sid.data, RJ_ID_LEN);
+    return rj_span_of(out, 1 + RJ_ID_LEN);
+}
+
+void rj_session_store_begin(struct rj_store *store, const struct rj_session *session, rj_store_written *done,
+                            void *ctx)
+{
+    uint8_t key[1 + RJ_ID_LEN];
+    rj_session_store_save(store, session, true, NULL, NULL);
+    rj_store_put(store, RJ_TABLE_SESSION, sid_key(key, rj_span_of(session->sid, RJ_ID_LEN)), pid_of(session),
+                 RJ_ANY_VERSION, done, ctx);
 }
 
 static void save_number(struct rj_store *store, enum rj_store_table table, struct rj_span key,
@@ -128,7 +144,7 @@ static struct rj_span membership_key(uint8_t out[static MEMBERSHIP_KEY_MAX], con
                                      struct rj_span room_key)
 {
     memcpy(out, session->pid, RJ_ID_LEN);
-    out[RJ_ID_LEN] = RJ_SESSION_MARK;
+    out[RJ_ID_LEN] = RJ_SESSION_ROOM;
     memcpy(out + RJ_ID_LEN + 1, room_key.data, room_key.len);
     return rj_span_of(out, RJ_ID_LEN + 1 + room_key.len);
 }
@@ -149,36 +165,80 @@ void rj_session_store_leave(struct rj_store *store, const struct rj_session *ses
     rj_store_delete(store, RJ_TABLE_SESSION, membership_key(key, session, room_key), done, ctx);
 }
 
-void rj_session_store_delete(struct rj_store *store, struct rj_span pid, rj_store_written *done, void *ctx)
+/* A pair of the session's own, next to its record; an empty value deletes it. */
+static void save_part(struct rj_store *store, const char *pid, uint8_t mark, struct rj_span value,
+                      rj_store_written *done, void *ctx)
 {
+    uint8_t bytes[RJ_ID_LEN + 1];
+    struct rj_span key = rj_span_of(bytes, sizeof bytes);
+    memcpy(bytes, pid, RJ_ID_LEN);
+    bytes[RJ_ID_LEN] = mark;
+    if (value.len)
+        rj_store_put(store, RJ_TABLE_SESSION, key, value, RJ_ANY_VERSION, done, ctx);
+    else
+        rj_store_delete(store, RJ_TABLE_SESSION, key, done, ctx);
+}
+
+void rj_session_store_save_handshake(struct rj_store *store, const struct rj_session *session,
+                                     rj_store_written *done, void *ctx)
+{
+    save_part(store, session->pid, RJ_SESSION_HANDSHAKE, rj_span_of(session->handshake, session->n_handshake),
+              done, ctx);
+}
+
+void rj_session_store_save_data(struct rj_store *store, const char *pid, struct rj_span json,
+                                rj_store_written *done, void *ctx)
+{
+    save_part(store, pid, RJ_SESSION_DATA, json, done, ctx);
+}
+
+void rj_session_store_delete(struct rj_store *store, struct rj_span pid, struct rj_span sid,
+                             rj_store_written *done, void *ctx)
+{
+    uint8_t key[1 + RJ_ID_LEN];
+    rj_store_delete(store, RJ_TABLE_SESSION, sid_key(key, sid), NULL, NULL);
     rj_store_delete(store, RJ_TABLE_CURSOR, pid, NULL, NULL);
     rj_store_delete_prefix(store, RJ_TABLE_SESSION, pid, done, ctx);
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
 
-/* Memberships as they were read, before the rooms are looked up: {u16 length, room key, u64 since_pos}. */
-static bool on_membership(void *ctx, struct rj_span key, struct rj_span value)
+struct parts_visit {
+    struct rj_session *session;
+    struct rj_buf rooms; /* before they are looked up: {u16 length, room key, u64 since_pos} */
+};
+
+static void on_membership(struct rj_buf *found, struct rj_span room_key, struct rj_span value)
 {
-    struct rj_buf *found = ctx;
-    struct rj_span room_key = rj_span_from(key, RJ_ID_LEN + 1);
     if (room_key.len < 3 || room_key.len > RJ_TARGET_KEY_MAX || value.len != 8)
-        return true; /* nothing that we write */
+        return; /* nothing that we write */
     uint16_t len = (uint16_t)room_key.len;
     rj_buf_put(found, &len, sizeof len);
     rj_buf_put_span(found, room_key);
     rj_buf_put_span(found, value);
+}
+
+static bool on_part(void *ctx, struct rj_span key, struct rj_span value)
+{
+    struct parts_visit *visit = ctx;
+    struct rj_span rest = rj_span_from(key, RJ_ID_LEN);
+    if (rest.len == 0)
+        return true; /* the record itself */
+    switch (rest.data[0]) {
+    case RJ_SESSION_ROOM: on_membership(&visit->rooms, rj_span_from(rest, 1), value); break;
+    case RJ_SESSION_DATA: rj_session_set_data(visit->session, value); break;
+    case RJ_SESSION_HANDSHAKE: rj_session_set_handshake(visit->session, value); break;
+    default: break; /* of a later version */
+    }
     return true;
 }
 
-static enum rj_status load_rooms(struct rj_store *store, struct rj_session *session, struct rj_rooms *rooms)
+static enum rj_status load_parts(struct rj_store *store, struct rj_session *session, struct rj_rooms *rooms)
 {
-    struct rj_buf found = {0};
-    uint8_t prefix[RJ_ID_LEN + 1];
-    memcpy(prefix, session->pid, RJ_ID_LEN);
-    prefix[RJ_ID_LEN] = RJ_SESSION_MARK;
-    enum rj_status status = rj_store_scan(store, RJ_TABLE_SESSION, rj_span_of(prefix, sizeof prefix),
-                                          (struct rj_span){NULL, 0}, ROOMS_MAX, on_membership, &found);
+    struct parts_visit visit = {.session = session};
+    enum rj_status status = rj_store_scan(store, RJ_TABLE_SESSION, pid_of(session), (struct rj_span){NULL, 0},
+                                          PARTS_MAX, on_part, &visit);
+    struct rj_buf found = visit.rooms;
     for (size_t at = 0; status == RJ_OK && at < found.len;) {
         uint16_t len;
         memcpy(&len, found.data + at, sizeof len);
@@ -214,7 +274,50 @@ static struct rj_session *session_of_record(struct rj_sessions *sessions, const 
     struct rj_session *session = rj_session_new(sessions, pid, sid, nsp, user);
     session->incarnation = record->incarnation;
     session->start_pos = record->start_pos;
+    session->connected_ms = record->seen_ms;
     return session;
+}
+
+/* Appends the record to `bytes`, which it then points into. */
+static enum rj_status read_record(struct rj_store *store, const char *pid, struct rj_session_clock clock,
+                                  struct rj_buf *bytes, struct rj_session_record *record)
+{
+    if (!rj_session_pid_is_valid(pid))
+        return RJ_NOT_FOUND;
+    enum rj_status status = rj_store_get(store, RJ_TABLE_SESSION, rj_span_of(pid, RJ_ID_LEN), bytes, NULL);
+    if (status == RJ_OK)
+        status = rj_session_record_decode(rj_buf_span(bytes), record);
+    if (status == RJ_OK &&
+        rj_session_record_is_expired(record, clock.now_ms, clock.uptime_ms, clock.lifetime_ms))
+        status = RJ_TIMEOUT;
+    return status;
+}
+
+enum rj_status rj_session_store_find(struct rj_store *store, const char *nsp, const char *sid,
+                                     struct rj_session_clock clock, const struct rj_sessions *sessions,
+                                     char pid[static RJ_ID_LEN + 1])
+{
+    uint8_t key[1 + RJ_ID_LEN];
+    char found[RJ_ID_LEN + 1] = "";
+    struct rj_session_record record;
+    struct rj_buf bytes = {0};
+    if (strnlen(sid, RJ_ID_LEN + 1) != RJ_ID_LEN)
+        return RJ_NOT_FOUND;
+    enum rj_status status =
+        rj_store_get(store, RJ_TABLE_SESSION, sid_key(key, rj_span_of(sid, RJ_ID_LEN)), &bytes, NULL);
+    if (status == RJ_OK && bytes.len == RJ_ID_LEN)
+        memcpy(found, bytes.data, RJ_ID_LEN);
+    rj_buf_clear(&bytes);
+    const struct rj_session *in_ram = rj_session_find(sessions, found);
+    if (in_ram)
+        status = in_ram->is_ended || strcmp(in_ram->nsp, nsp) != 0 ? RJ_NOT_FOUND : RJ_OK;
+    else if ((status = read_record(store, found, clock, &bytes, &record)) == RJ_OK)
+        status = rj_span_is(record.nsp, nsp) && rj_span_is(record.sid, sid) ? RJ_OK : RJ_NOT_FOUND;
+    rj_buf_free(&bytes);
+    if (status != RJ_OK)
+        return RJ_NOT_FOUND;
+    memcpy(pid, found, sizeof found);
+    return RJ_OK;
 }
 
 enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
@@ -224,19 +327,11 @@ enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, st
     struct rj_buf value = {0};
     struct rj_session_record record;
     struct rj_session *session = NULL;
-    struct rj_span key = rj_span_of(pid, RJ_ID_LEN);
-    enum rj_status status = rj_session_pid_is_valid(pid)
-                                ? rj_store_get(store, RJ_TABLE_SESSION, key, &value, NULL)
-                                : RJ_NOT_FOUND;
-    if (status == RJ_OK)
-        status = rj_session_record_decode(rj_buf_span(&value), &record);
-    if (status == RJ_OK &&
-        rj_session_record_is_expired(&record, clock.now_ms, clock.uptime_ms, clock.lifetime_ms))
-        status = RJ_TIMEOUT;
+    enum rj_status status = read_record(store, pid, clock, &value, &record);
     if (status == RJ_OK) {
         session = session_of_record(sessions, pid, &record);
-        session->cursor = load_cursor(store, key);
-        status = load_rooms(store, session, rooms);
+        session->cursor = load_cursor(store, pid_of(session));
+        status = load_parts(store, session, rooms);
         if (status != RJ_OK)
             rj_session_free(sessions, rooms, session);
     }
@@ -252,9 +347,15 @@ struct sweep_visit {
     struct rj_session_sweep *sweep;
     struct rj_session_clock clock;
     const struct rj_sessions *sessions;
-    struct rj_buf expired; /* pids */
+    struct rj_buf expired; /* pid and sid each */
     size_t seen;
 };
+
+static void put_ids(struct rj_buf *out, const char *pid, struct rj_span sid)
+{
+    rj_buf_put(out, pid, RJ_ID_LEN);
+    rj_buf_put_span(out, sid);
+}
 
 static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
 {
@@ -270,7 +371,7 @@ static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
     if (rj_session_record_is_expired(&record, visit->clock.now_ms, visit->clock.uptime_ms,
                                      visit->clock.lifetime_ms) &&
         !rj_session_find(visit->sessions, pid))
-        rj_buf_put(&visit->expired, pid, RJ_ID_LEN);
+        put_ids(&visit->expired, pid, record.sid);
     return true;
 }
 
@@ -285,9 +386,10 @@ size_t rj_session_store_sweep(struct rj_session_sweep *sweep, struct rj_store *s
     rj_buf_free(&after);
     if (visit.seen < limit)
         rj_buf_clear(&sweep->after);
-    for (size_t at = 0; at < visit.expired.len; at += RJ_ID_LEN)
-        rj_session_store_delete(store, rj_span_of(visit.expired.data + at, RJ_ID_LEN), NULL, NULL);
-    size_t n = visit.expired.len / RJ_ID_LEN;
+    for (size_t at = 0; at < visit.expired.len; at += 2 * RJ_ID_LEN)
+        rj_session_store_delete(store, rj_span_of(visit.expired.data + at, RJ_ID_LEN),
+                                rj_span_of(visit.expired.data + at + RJ_ID_LEN, RJ_ID_LEN), NULL, NULL);
+    size_t n = visit.expired.len / (2 * RJ_ID_LEN);
     rj_buf_free(&visit.expired);
     return n;
 }

@@ -3,6 +3,11 @@
  *   table    key                      value
  *   session  pid (22 bytes)           record, see rj_session_record_encode
  *   session  pid, 0x01, room key      since_pos u64 LE
+ *   session  pid, 0x02                data: JSON that backends have set
+ *   session  pid, 0x03                handshake and auth of the last CONNECT, packed (socket.h); only where
+ *                                     backends serve the namespace
+ *   session  0x01, sid                pid: how a session that is away is found by its sid. Written behind the
+ *                                     record and deleted before it, so that it never outlives the session
  *   cursor   pid                      pos u64 LE
  *
  * A join writes one small pair, not the session; deleting a session is deleting the prefix `pid`.
@@ -12,7 +17,10 @@
 
 #include "broker/session.h"
 
-enum { RJ_SESSION_MARK = 0x01 /* between pid and room key */ };
+/* What follows the pid in a key. */
+enum { RJ_SESSION_ROOM = 0x01, RJ_SESSION_DATA = 0x02, RJ_SESSION_HANDSHAKE = 0x03 };
+
+enum { RJ_SESSION_SID = 0x01 /* what a sid's key begins with: sorts before all pids */ };
 
 /* What a session's record says. The texts are borrowed. */
 struct rj_session_record {
@@ -35,7 +43,10 @@ enum rj_status rj_session_record_decode(struct rj_span bytes, struct rj_session_
 bool rj_session_record_is_expired(const struct rj_session_record *record, uint64_t now_ms, uint64_t uptime_ms,
                                   uint64_t lifetime_ms);
 
-/* Queue writes; `done` may be NULL. The session has a pid. */
+/* Queue writes; `done` may be NULL. The session has a pid. `_begin` writes a new one: its record, and how it
+ * is found by its sid. */
+void rj_session_store_begin(struct rj_store *store, const struct rj_session *session, rj_store_written *done,
+                            void *ctx);
 void rj_session_store_save(struct rj_store *store, const struct rj_session *session, bool is_connected,
                            rj_store_written *done, void *ctx);
 void rj_session_store_save_cursor(struct rj_store *store, const struct rj_session *session);
@@ -43,15 +54,29 @@ void rj_session_store_join(struct rj_store *store, const struct rj_session *sess
                            const struct rj_membership *membership, rj_store_written *done, void *ctx);
 void rj_session_store_leave(struct rj_store *store, const struct rj_session *session, struct rj_span room_key,
                             rj_store_written *done, void *ctx);
-void rj_session_store_delete(struct rj_store *store, struct rj_span pid, rj_store_written *done, void *ctx);
+void rj_session_store_delete(struct rj_store *store, struct rj_span pid, struct rj_span sid,
+                             rj_store_written *done, void *ctx);
+
+/* What the session has of it now; nothing: none is kept any more. */
+void rj_session_store_save_handshake(struct rj_store *store, const struct rj_session *session,
+                                     rj_store_written *done, void *ctx);
+/* The session may be one that is not in RAM. */
+void rj_session_store_save_data(struct rj_store *store, const char *pid, struct rj_span json,
+                                rj_store_written *done, void *ctx);
 
 /* When a session may be restored: what rj_session_record_is_expired needs to know. */
 struct rj_session_clock {
     uint64_t now_ms, uptime_ms, lifetime_ms;
 };
 
-/* Brings a session that is not in RAM back, detached, with its rooms and cursor. RJ_NOT_FOUND: there is none;
- * RJ_TIMEOUT: it has expired; RJ_CORRUPT, RJ_VERSION, RJ_IO: it cannot be read. */
+/* The pid of the session with that sid in that namespace, when it is in the store and may be restored; else
+ * RJ_NOT_FOUND. `sessions` are those in RAM, which know better which ones have ended. */
+enum rj_status rj_session_store_find(struct rj_store *store, const char *nsp, const char *sid,
+                                     struct rj_session_clock clock, const struct rj_sessions *sessions,
+                                     char pid[static RJ_ID_LEN + 1]);
+
+/* Brings a session that is not in RAM back, detached, with all that is kept of it. RJ_NOT_FOUND: there is
+ * none; RJ_TIMEOUT: it has expired; RJ_CORRUPT, RJ_VERSION, RJ_IO: it cannot be read. */
 enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
                                      struct rj_sessions *sessions, struct rj_rooms *rooms,
                                      struct rj_session **out);

@@ -1,8 +1,10 @@
 #include "broker/stats.h"
 
-#include "broker/reply.h"
+#include "broker/admission.h"
+#include "broker/ask.h"
+#include "broker/job.h"
 
-enum { METRICS_MAX = 80 };
+enum { METRICS_MAX = 128 };
 
 struct report {
     Rejoin__StatsReport__Metric metrics[METRICS_MAX];
@@ -28,13 +30,28 @@ static void add_counters(struct report *report, const struct rj_stats *stats)
 #undef ADD
 }
 
+static size_t count_instances(const struct rj_groups *groups)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < groups->n; i++)
+        n += groups->list[i]->n_instances;
+    return n;
+}
+
 static void add_tables(struct report *report, const struct rj_broker *broker)
 {
     add(report, "rejoin_broker_uptime_ms", broker->now_ms - broker->started_ms);
     add(report, "rejoin_broker_gateways", broker->gateways.n);
     add(report, "rejoin_broker_backends", broker->backends.n);
     add(report, "rejoin_broker_sessions", broker->sessions.n);
+    add(report, "rejoin_broker_groups", broker->serving.groups.n);
+    add(report, "rejoin_broker_instances", count_instances(&broker->serving.groups));
+    add(report, "rejoin_broker_jobs", HASH_CNT(by_id, broker->serving.jobs));
+    add(report, "rejoin_broker_admissions_waiting", rj_admissions_count(broker));
+    add(report, "rejoin_broker_asks_open", rj_asks_count(broker));
     add(report, "rejoin_broker_rooms", HASH_CNT(hh, broker->rooms.by_id));
+    add(report, "rejoin_broker_sockets", broker->directory.sockets.n);
+    add(report, "rejoin_broker_rounds", broker->n_rounds);
 }
 
 static void add_store(struct report *report, struct rj_store *store)

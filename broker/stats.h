@@ -33,7 +33,21 @@
     X(unrecovered_expired, "sessions_not_recovered_expired_total")                                           \
     X(unrecovered_gap, "sessions_not_recovered_gap_total")                                                   \
     X(unrecovered_offset, "sessions_not_recovered_offset_total")                                             \
-    X(unrecovered_mismatch, "sessions_not_recovered_mismatch_total")
+    X(unrecovered_mismatch, "sessions_not_recovered_mismatch_total")                                         \
+    X(jobs_given, "jobs_given_total")                                                                        \
+    X(jobs_repeated, "jobs_repeated_total")                                                                  \
+    X(jobs_answered, "jobs_answered_total")                                                                  \
+    X(jobs_timed_out, "jobs_timed_out_total")                                                                \
+    X(jobs_refused, "jobs_refused_total")                                                                    \
+    X(events_unserved, "events_without_handler_total")                                                       \
+    X(instances_lost, "instances_lost_total")                                                                \
+    X(admissions_accepted, "admissions_accepted_total")                                                      \
+    X(admissions_refused, "admissions_refused_total")                                                        \
+    X(admissions_failed, "admissions_failed_total")                                                          \
+    X(asks, "asks_total")                                                                                    \
+    X(ask_answers, "ask_answers_total")                                                                      \
+    X(asks_timed_out, "asks_timed_out_total")                                                                \
+    X(notes_told, "notes_told_total")
 
 struct rj_stats {
 #define RJ_STATS_FIELD(field, name) uint64_t field;

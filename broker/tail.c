@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "broker/rooms.h"
 #include "proto/base/mem.h"
 #include "proto/offset.h"
 
@@ -14,11 +15,12 @@ enum {
 };
 
 struct rj_tail {
-    uint64_t id;     /* of the command */
-    rj_room_id room; /* 0: the whole log */
-    uint64_t after;  /* everything up to here has been sent */
+    uint64_t id;    /* of the command */
+    uint64_t after; /* everything up to here has been sent */
     uint64_t credit;
     struct rj_tail *prev, *next;
+    size_t n_rooms; /* 0: the whole log */
+    struct rj_store_reach rooms[];
 };
 
 static struct rj_tail *find(struct rj_backend *backend, uint64_t id)
@@ -72,60 +74,89 @@ static enum rj_status find_start(struct rj_broker *broker, const char *offset, u
     return RJ_OK;
 }
 
-/* Moves `*after` past what is trimmed; true when something was. */
-static bool skip_gap(struct rj_broker *broker, rj_room_id room, uint64_t *after)
+/* Moves past what is trimmed: the whole log's place, or that of each room. True when something was. */
+static bool skip_gap(struct rj_broker *broker, struct rj_tail *tail)
 {
     struct rj_store_head head = rj_store_head(broker->store);
-    uint64_t floor =
-        room ? rj_store_room_state(broker->store, room).floor_pos : (head.oldest ? head.oldest - 1 : 0);
-    if (*after >= floor)
-        return false;
-    *after = floor;
+    bool is_gap = false;
+    for (size_t i = 0; i < tail->n_rooms; i++) {
+        uint64_t floor = rj_store_room_state(broker->store, tail->rooms[i].room).floor_pos;
+        is_gap |= floor > tail->after;
+        tail->rooms[i].after_pos = floor > tail->after ? floor : tail->after;
+    }
+    if (tail->n_rooms || !head.oldest || tail->after >= head.oldest - 1)
+        return is_gap;
+    tail->after = head.oldest - 1;
     return true;
 }
 
-static enum rj_status find_room(struct rj_request *request, const Rejoin__Tail *tail, rj_room_id *room)
+/* Adds the room, unless it is there. */
+static enum rj_status add_room(struct rj_broker *broker, const char *nsp, const char *name,
+                               struct rj_tail *tail)
 {
-    *room = 0;
-    if (!tail->room[0])
+    struct rj_room_name room;
+    enum rj_status status = rj_room_resolve(broker, nsp, name, true, &room);
+    if (status != RJ_OK)
+        return status;
+    for (size_t i = 0; i < tail->n_rooms; i++)
+        if (tail->rooms[i].room == room.id)
+            return RJ_OK;
+    tail->rooms[tail->n_rooms++].room = room.id;
+    return RJ_OK;
+}
+
+static enum rj_status find_rooms(struct rj_request *request, const Rejoin__Tail *asked, struct rj_tail *tail)
+{
+    struct rj_broker *broker = request->broker;
+    enum rj_status status = RJ_OK;
+    if (!asked->room[0] && !asked->n_rooms)
         return RJ_OK;
-    if (!rj_conf_has_namespace(request->broker->conf, tail->namespace_))
+    if (!rj_namespace_is_known(broker, asked->namespace_))
         return RJ_BAD_NAMESPACE;
-    if (rj_room_name_check(tail->room) != RJ_OK)
-        return RJ_BAD_NAME;
-    uint8_t key[RJ_TARGET_KEY_MAX];
-    size_t len = rj_target_key(key, REJOIN__TARGET__KIND__ROOM, tail->namespace_, tail->room);
-    return rj_store_room(request->broker->store, rj_span_of(key, len), true, room);
+    if (asked->room[0])
+        status = add_room(broker, asked->namespace_, asked->room, tail);
+    for (size_t i = 0; status == RJ_OK && i < asked->n_rooms; i++)
+        status = add_room(broker, asked->namespace_, asked->rooms[i], tail);
+    return status;
+}
+
+/* A tail as it is asked for, in no list yet. */
+static enum rj_status make_tail(struct rj_request *request, struct rj_tail **out)
+{
+    const Rejoin__Tail *asked = request->command->tail;
+    if (asked->n_rooms > RJ_TAIL_ROOMS_MAX)
+        return request->why = "a tail follows at most 64 rooms, or all", RJ_TOO_MANY;
+    struct rj_tail *tail = rj_calloc(1, sizeof *tail + (asked->n_rooms + 1) * sizeof *tail->rooms);
+    tail->id = request->to.id;
+    tail->credit = asked->credit < CREDIT_MAX ? asked->credit : CREDIT_MAX;
+    enum rj_status status = find_rooms(request, asked, tail);
+    if (status == RJ_OK)
+        status = find_start(request->broker, asked->offset, &tail->after);
+    if (status == RJ_OK)
+        *out = tail;
+    else
+        free(tail);
+    return status;
 }
 
 enum rj_status rj_cmd_tail(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
     struct rj_backend *backend = request->backend;
-    const Rejoin__Tail *asked = request->command->tail;
-    rj_room_id room;
-    uint64_t after;
-    enum rj_status status = find_room(request, asked, &room);
-    if (status == RJ_OK)
-        status = find_start(broker, asked->offset, &after);
+    struct rj_tail *tail, *old = find(backend, request->to.id);
+    if (!old && backend->n_tails == RJ_TAILS_PER_BACKEND)
+        return RJ_TOO_MANY;
+    enum rj_status status = make_tail(request, &tail);
     if (status != RJ_OK)
         return status;
-    struct rj_tail *tail = find(backend, request->to.id); /* asked again on this stream: it starts over */
-    if (!tail && backend->n_tails == RJ_TAILS_PER_BACKEND)
-        return RJ_TOO_MANY;
-    bool is_gap = skip_gap(broker, room, &after);
-    if (!tail) {
-        tail = rj_calloc(1, sizeof *tail);
-        DL_APPEND(backend->tails, tail);
-        backend->n_tails++;
-    }
-    tail->id = request->to.id;
-    tail->room = room;
-    tail->after = after;
-    tail->credit = asked->credit < CREDIT_MAX ? asked->credit : CREDIT_MAX;
+    if (old) /* asked again on this stream: it starts over */
+        end_tail(backend, old);
+    DL_APPEND(backend->tails, tail);
+    backend->n_tails++;
+    bool is_gap = skip_gap(broker, tail);
 
     char offset[RJ_OFFSET_MAX + 1];
-    rj_offset_format((struct rj_offset){broker->epoch, after}, offset);
+    rj_offset_format((struct rj_offset){broker->epoch, tail->after}, offset);
     Rejoin__Tailing tailing = REJOIN__TAILING__INIT;
     Rejoin__Reply reply = REJOIN__REPLY__INIT;
     tailing.offset = offset;
@@ -187,11 +218,13 @@ static bool has_news(struct rj_broker *broker, struct rj_tail *tail)
 {
     if (tail->after >= broker->delivered)
         return false;
-    if (tail->room && rj_store_room_state(broker->store, tail->room).head_pos <= tail->after) {
-        tail->after = broker->delivered;
-        return false;
-    }
-    return true;
+    if (tail->n_rooms == 0)
+        return true;
+    for (size_t i = 0; i < tail->n_rooms; i++)
+        if (rj_store_room_state(broker->store, tail->rooms[i].room).head_pos > tail->after)
+            return true;
+    tail->after = broker->delivered;
+    return false;
 }
 
 /* True: it can go on at once. */
@@ -201,12 +234,12 @@ static bool follow(struct rj_broker *broker, struct rj_backend *backend, struct 
         return false;
     struct tail_visit visit = {backend, tail, 0};
     struct rj_store_budget budget = {CHUNK_RECORDS, CHUNK_BYTES};
-    struct rj_store_reach reach = {tail->room, tail->after};
     uint64_t reached = tail->after;
-    enum rj_status status = tail->room ? rj_store_read(broker->store, &reach, 1, tail->after,
-                                                       broker->delivered, budget, on_record, &visit, &reached)
-                                       : rj_store_read_log(broker->store, tail->after, broker->delivered,
-                                                           budget, on_record, &visit, &reached);
+    enum rj_status status = tail->n_rooms
+                                ? rj_store_read(broker->store, tail->rooms, tail->n_rooms, tail->after,
+                                                broker->delivered, budget, on_record, &visit, &reached)
+                                : rj_store_read_log(broker->store, tail->after, broker->delivered, budget,
+                                                    on_record, &visit, &reached);
     if (status != RJ_OK) {
         fail(backend, tail, status);
         return false;

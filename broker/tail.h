@@ -1,11 +1,12 @@
-/* Tails: a backend follows the log, or one room of it, from an offset, then live, as far as its credit goes.
+/* Tails: a backend follows the log, or some rooms of it, from an offset, then live, as far as its credit
+ * goes.
  */
 #ifndef RJ_TAIL_H
 #define RJ_TAIL_H
 
 #include "broker/reply.h"
 
-enum { RJ_TAILS_PER_BACKEND = 64 };
+enum { RJ_TAILS_PER_BACKEND = 64, RJ_TAIL_ROOMS_MAX = 64 };
 
 rj_handler rj_cmd_tail;
 rj_handler rj_cmd_untail;

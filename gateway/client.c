@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/asks.h"
 #include "gateway/commands.h"
 #include "gateway/gateway.h"
 #include "gateway/link.h"
@@ -10,8 +11,8 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
-/* Acks are answers to what the client asked, so they may pile up beyond queue-bytes, but not beyond this
- * multiple. */
+/* Acks are answers to what the client asked, and questions are not in the log, so both may pile up beyond
+ * queue-bytes, but not beyond this multiple. */
 enum { ACKS_FACTOR = 8 };
 
 /* ------------------------------------------------------------------------------------------ the table */
@@ -42,20 +43,21 @@ static char *copy(struct rj_span text)
 
 static void free_client(struct rj_client *client)
 {
+    rj_cohorts_leave(&client->gateway->cohorts, client);
     for (size_t i = 0; i < client->n_held; i++)
         rj_frame_unref(client->held[i]);
     free(client->held);
-    free(client->nsp);
     free(client->sid);
     free(client->pid);
-    free(client->user);
     free(client);
 }
 
-/* It is out of every table now; its memory lasts until the turn ends. */
+/* It is out of every table now; its memory, and its place in the cohorts that own its names, last until the
+ * turn ends. */
 static void retire(struct rj_client *client)
 {
     struct rj_clients *clients = &client->gateway->clients;
+    rj_asks_client_gone(client);
     rj_mirror_leave_all(&client->gateway->mirror, client);
     HASH_DELETE(by_handle, clients->by_handle, client);
     if (client->sid)
@@ -89,36 +91,64 @@ static size_t waiting_bytes(const struct rj_client *client)
     return client->held_bytes + client->ops->queued_bytes(client->conn);
 }
 
+bool rj_client_is_connected(const struct rj_client *client)
+{
+    return client->state != RJ_CLIENT_CONNECTING && client->state != RJ_CLIENT_ENDED;
+}
+
 bool rj_client_is_full(const struct rj_client *client)
 {
     return waiting_bytes(client) > client->gateway->conf->queue_bytes;
 }
 
-void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
+static bool is_overfull(const struct rj_client *client)
 {
-    client->gateway->stats.acks_out++;
-    if (client->state != RJ_CLIENT_ENDED &&
-        waiting_bytes(client) > ACKS_FACTOR * client->gateway->conf->queue_bytes) {
-        client->gateway->stats.clients_stuck++;
-        if (rj_link_is_up(client->gateway->link))
-            rj_command_disconnect(client, "transport error", false);
-        rj_client_kick(client, RJ_END_TRANSPORT, "slow reader");
-    }
-    if (client->state == RJ_CLIENT_LIVE) {
-        client->ops->send(client->conn, client, frame);
-        rj_frame_unref(frame);
-        return;
-    }
-    if (client->state == RJ_CLIENT_ENDED) {
-        rj_frame_unref(frame);
-        return;
-    }
+    return waiting_bytes(client) > ACKS_FACTOR * client->gateway->conf->queue_bytes;
+}
+
+static void hold(struct rj_client *client, struct rj_frame *frame)
+{
     if (client->n_held == client->cap_held) {
         client->cap_held = client->cap_held ? client->cap_held * 2 : 4;
         client->held = rj_realloc(client->held, client->cap_held, sizeof *client->held);
     }
-    client->held[client->n_held++] = frame;
+    client->held[client->n_held++] = rj_frame_ref(frame);
     client->held_bytes += frame->bytes;
+}
+
+/* Sends what stands in no log: at once to a client that is LIVE, else behind the replay. */
+static void send_behind(struct rj_client *client, struct rj_frame *frame)
+{
+    if (client->state == RJ_CLIENT_LIVE)
+        client->ops->send(client->conn, client, frame);
+    else if (client->state != RJ_CLIENT_ENDED)
+        hold(client, frame);
+}
+
+/* Ends a client that does not read: to the broker it is as if its connection were closed from here. */
+static void end_stuck(struct rj_client *client)
+{
+    client->gateway->stats.clients_stuck++;
+    if (rj_link_is_up(client->gateway->link))
+        rj_command_disconnect(client, RJ_REASON_FORCED_CLOSE);
+    rj_client_kick(client, RJ_END_TRANSPORT, "slow reader");
+}
+
+void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
+{
+    client->gateway->stats.acks_out++;
+    if (client->state != RJ_CLIENT_ENDED && is_overfull(client))
+        end_stuck(client);
+    send_behind(client, frame);
+    rj_frame_unref(frame);
+}
+
+bool rj_client_send_ask(struct rj_client *client, struct rj_frame *frame)
+{
+    if (!rj_client_is_connected(client) || is_overfull(client))
+        return false;
+    send_behind(client, frame);
+    return true;
 }
 
 static void release_held(struct rj_client *client)
@@ -217,7 +247,9 @@ void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *c
     struct rj_gateway *gateway = client->gateway;
     client->sid = copy(rj_span_str(connected->sid));
     client->pid = copy(rj_span_str(connected->pid));
-    client->user = copy(rj_span_str(connected->user));
+    if (*connected->user)
+        client->user = rj_cohort_enter(&gateway->cohorts, RJ_COHORT_USER, client, rj_span_str(client->nsp),
+                                       rj_span_str(connected->user));
     client->incarnation = connected->incarnation;
     client->last_pos = client->marked_pos = client->proved_pos = client->told_pos = connected->from_pos;
     HASH_ADD_KEYPTR(by_sid, gateway->clients.by_sid, client->sid, strlen(client->sid), client);
@@ -229,8 +261,23 @@ void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *c
     client->ops->accept(client->conn, client, rj_span_str(client->sid), rj_span_str(client->pid));
 }
 
+/* A CONNECT_ERROR ends the stock client's attempts for good, so it is for verdicts alone. */
+static bool is_worth_a_retry(const char *code)
+{
+    static const enum rj_status passing[] = {RJ_UNAVAILABLE, RJ_TIMEOUT, RJ_BUSY};
+    for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
+        if (strcmp(code, rj_status_code(passing[i])) == 0)
+            return true;
+    return false;
+}
+
 void rj_client_on_refused(struct rj_client *client, const Rejoin__Error *error)
 {
+    if (is_worth_a_retry(error->code)) {
+        client->gateway->stats.clients_put_off++;
+        rj_client_kick(client, RJ_END_TRANSPORT, error->code);
+        return;
+    }
     client->gateway->stats.clients_refused++;
     client->ops->refuse(client->conn, client, rj_span_str(error->message),
                         rj_span_of(error->data.data, error->data.len));
@@ -245,7 +292,9 @@ struct rj_client *rj_client_open(struct rj_gateway *gateway, const struct rj_fro
     client->gateway = gateway;
     client->ops = ops;
     client->conn = conn;
-    client->nsp = copy(request->nsp);
+    client->nsp =
+        rj_cohort_enter(&gateway->cohorts, RJ_COHORT_NAMESPACE, client, request->nsp, (struct rj_span){0});
+    client->user = "";
     HASH_ADD(by_handle, gateway->clients.by_handle, handle, sizeof client->handle, client);
     gateway->stats.clients_opened++;
     if (gateway->pending.n < gateway->conf->max_pending)
@@ -260,19 +309,15 @@ struct rj_client *rj_client_open(struct rj_gateway *gateway, const struct rj_fro
 
 void rj_client_event(struct rj_client *client, const struct rj_client_event *event)
 {
-    if (client->state != RJ_CLIENT_CONNECTING && client->state != RJ_CLIENT_ENDED)
+    if (rj_client_is_connected(client))
         rj_command_event(client, event);
 }
 
-/* Rejoin does not ask clients for acks yet, so every id is unknown. */
 void rj_client_ack(struct rj_client *client, uint64_t ack_id, struct rj_span args,
                    const struct rj_span *attachments, size_t n_attachments)
 {
-    (void)client;
-    (void)ack_id;
-    (void)args;
-    (void)attachments;
-    (void)n_attachments;
+    if (rj_client_is_connected(client))
+        rj_asks_answer(client, ack_id, args, attachments, n_attachments);
 }
 
 void rj_client_mark(struct rj_client *client)
@@ -288,21 +333,29 @@ void rj_client_proved(struct rj_client *client)
 
 /* ------------------------------------------------------------------------------------------ the end */
 
-void rj_client_gone(struct rj_client *client, const char *reason, bool left)
+static void count_end(const struct rj_client *client, enum rj_reason reason)
+{
+    if (client->state != RJ_CLIENT_CONNECTING)
+        client->gateway->stats.ended[reason]++;
+}
+
+void rj_client_gone(struct rj_client *client, enum rj_reason reason)
 {
     if (client->state == RJ_CLIENT_ENDED)
         return;
+    count_end(client, reason);
     /* While the link is down there is nobody to tell: the next stream does not attach it. */
     if (rj_link_is_up(client->gateway->link))
-        rj_command_disconnect(client, reason, left);
+        rj_command_disconnect(client, reason);
     retire(client);
 }
 
-void rj_client_kick(struct rj_client *client, enum rj_client_end how, const char *reason)
+void rj_client_kick(struct rj_client *client, enum rj_client_end how, const char *why)
 {
     if (client->state == RJ_CLIENT_ENDED)
         return;
-    client->ops->end(client->conn, client, how, reason);
+    count_end(client, how == RJ_END_TRANSPORT ? RJ_REASON_FORCED_CLOSE : RJ_REASON_SERVER_NAMESPACE);
+    client->ops->end(client->conn, client, how, why);
     retire(client);
 }
 
@@ -314,9 +367,9 @@ void rj_clients_tick(struct rj_gateway *gateway, uint64_t now_ms)
                          now_ms - client->behind_since_ms >= gateway->conf->stuck_timeout_ms;
         if (!is_behind && !client->is_unwanted)
             continue;
-        gateway->stats.clients_stuck += is_behind;
         if (is_behind)
-            rj_command_disconnect(client, "transport error", false);
-        rj_client_kick(client, RJ_END_TRANSPORT, is_behind ? "slow reader" : "overload");
+            end_stuck(client);
+        else
+            rj_client_kick(client, RJ_END_TRANSPORT, "overload");
     }
 }

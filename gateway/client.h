@@ -12,6 +12,7 @@
 #define RJ_CLIENT_H
 
 #include "gateway/frontend.h"
+#include "gateway/reason.h"
 
 struct rj_gateway;
 
@@ -20,14 +21,14 @@ struct rj_client_request {
     struct rj_span nsp;
     struct rj_span pid;    /* empty: none presented */
     struct rj_span offset; /* empty: none presented */
-    struct rj_span auth;   /* JSON object without pid and offset's special meaning, or empty */
+    struct rj_span auth;   /* JSON object, without what is for the recovery; or empty */
     struct rj_span address;
     struct rj_span transport;
-    struct rj_span url;
+    struct rj_span url; /* path and query, percent-encoded */
     bool secure;
     uint64_t issued_ms;
-    const struct rj_span *headers; /* name, value, name, value … */
-    size_t n_headers;              /* number of pairs */
+    const char *headers; /* n_headers times a name and a value, each with a NUL */
+    size_t n_headers;
 };
 
 /* An event that a client sent. Borrowed for the call. The JSON has passed rj_json_check. */
@@ -49,13 +50,15 @@ struct rj_client *rj_client_open(struct rj_gateway *gateway, const struct rj_fro
  * close. */
 void rj_client_event(struct rj_client *client, const struct rj_client_event *event);
 
-/* The answer to an event of the server's that asked for one. Unknown ids are ignored. */
+/* The answer to an event of the server's that asked for one. Unknown and repeated ids are counted and
+ * ignored.
+ */
 void rj_client_ack(struct rj_client *client, uint64_t ack_id, struct rj_span args,
                    const struct rj_span *attachments, size_t n_attachments);
 
-/* The connection is gone, or the client left the namespace (`left`). `reason` is Socket.IO's own string, such
- * as "transport close"; static memory. The client is freed at the end of the turn. */
-void rj_client_gone(struct rj_client *client, const char *reason, bool left);
+/* The connection is gone, or the client left the namespace or was told to: then its session ends, too. The
+ * client is freed at the end of the turn. */
+void rj_client_gone(struct rj_client *client, enum rj_reason reason);
 
 /* The connection's queue is empty again. Called by front ends for each client of the connection. */
 void rj_client_drained(struct rj_client *client);

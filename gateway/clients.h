@@ -9,9 +9,11 @@
 #include <uthash.h>
 
 #include "gateway/client.h"
+#include "gateway/cohort.h"
 #include "rejoin.pb-c.h"
 
 struct rj_mirror_room;
+struct rj_owed;
 
 enum rj_client_state {
     RJ_CLIENT_CONNECTING, /* the broker has not answered its Connect */
@@ -33,8 +35,9 @@ struct rj_client {
     void *conn;
     enum rj_client_state state;
 
-    char *nsp;
-    char *sid, *pid, *user; /* NULL while CONNECTING; pid and user may be empty */
+    const char *nsp;  /* its cohort's */
+    const char *user; /* its cohort's; empty: anonymous, or CONNECTING */
+    char *sid, *pid;  /* NULL while CONNECTING; pid may be empty */
     uint64_t incarnation;
 
     uint64_t last_pos;   /* highest pos queued for it (or that it had before) */
@@ -50,12 +53,14 @@ struct rj_client {
     size_t n_pending;       /* commands of its own that the broker has not answered */
     uint64_t seen_in;       /* the fan-out that has met this client already */
 
-    struct rj_frame **held; /* acks that wait for the replay's end */
+    struct rj_frame **held; /* acks and questions that wait for the replay's end */
     size_t n_held, cap_held;
     size_t held_bytes;
 
     struct rj_membership *rooms;
     uint32_t n_rooms, cap_rooms;
+    struct rj_cohort_place places[RJ_COHORT_KINDS];
+    struct rj_owed *owed; /* acks that backends wait for (asks.h); NULL: none */
 
     struct rj_client *next_ended;
     UT_hash_handle by_handle;
@@ -86,13 +91,16 @@ void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *c
 void rj_client_on_refused(struct rj_client *client, const Rejoin__Error *error);
 void rj_client_on_caught_up(struct rj_client *client, const Rejoin__CaughtUp *caught_up);
 
-/* Ends it from this side: the front end closes, the broker is not told. */
-void rj_client_kick(struct rj_client *client, enum rj_client_end how, const char *reason);
+/* Ends it from this side: the front end closes, the broker is not told. `why` is for a person. */
+void rj_client_kick(struct rj_client *client, enum rj_client_end how, const char *why);
 
 /* After a fresh stream: what the broker had under way for it is void. True when it needs a CatchUp now. */
 bool rj_client_on_fresh_stream(struct rj_client *client);
 
 /* ---- what leaves for a client */
+
+/* Whether its CONNECT was answered and it has not ended. */
+bool rj_client_is_connected(const struct rj_client *client);
 
 /* Whether so much waits for it already that it should be asked to wait, too. */
 bool rj_client_is_full(const struct rj_client *client);
@@ -100,6 +108,10 @@ bool rj_client_is_full(const struct rj_client *client);
 /* Queues an ack behind all that it must not overtake. Takes the caller's reference. A client that asks and
  * asks but does not read is ended when far too much has piled up. */
 void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame);
+
+/* Queues a question behind all that it must not overtake. False: the client is not there any more, or does
+ * not read: it is not asked. */
+bool rj_client_send_ask(struct rj_client *client, struct rj_frame *frame);
 
 /* Queues a logged message that stands at `pos`, unless its queue is full: then the client falls BEHIND. */
 void rj_client_send_logged(struct rj_client *client, struct rj_frame *frame, uint64_t pos);

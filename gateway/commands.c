@@ -34,10 +34,12 @@ static void fill_handshake(struct rj_gateway *gateway, const struct rj_client_re
         rj_arena_alloc(&gateway->arena, (request->n_headers + 1) * sizeof *headers);
     Rejoin__Handshake__Header **list =
         rj_arena_alloc(&gateway->arena, (request->n_headers + 1) * sizeof *list);
+    const char *at = request->headers;
     for (size_t i = 0; i < request->n_headers; i++) {
         rejoin__handshake__header__init(&headers[i]);
-        headers[i].name = copy(gateway, request->headers[2 * i]);
-        headers[i].value = copy(gateway, request->headers[2 * i + 1]);
+        headers[i].name = (char *)(uintptr_t)at;
+        headers[i].value = (char *)(uintptr_t)at + strlen(at) + 1;
+        at = headers[i].value + strlen(headers[i].value) + 1;
         list[i] = &headers[i];
     }
     out->address = copy(gateway, request->address);
@@ -55,7 +57,7 @@ void rj_command_connect(struct rj_client *client, const struct rj_client_request
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     Rejoin__Connect connect = REJOIN__CONNECT__INIT;
     Rejoin__Handshake handshake = REJOIN__HANDSHAKE__INIT;
-    connect.namespace_ = client->nsp;
+    connect.namespace_ = (char *)(uintptr_t)client->nsp;
     connect.no_recovery = !gateway->conf->recovery;
     if (!connect.no_recovery) {
         connect.pid = copy(gateway, request->pid);
@@ -69,12 +71,18 @@ void rj_command_connect(struct rj_client *client, const struct rj_client_request
     issue(client, &command);
 }
 
-void rj_command_disconnect(struct rj_client *client, const char *reason, bool left)
+/* Whether the session ends with the connection: nobody is to come back to it. */
+static bool ends_session(enum rj_reason reason)
+{
+    return reason == RJ_REASON_CLIENT_NAMESPACE || reason == RJ_REASON_SERVER_NAMESPACE;
+}
+
+void rj_command_disconnect(struct rj_client *client, enum rj_reason reason)
 {
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     Rejoin__Disconnect disconnect = REJOIN__DISCONNECT__INIT;
-    disconnect.reason = (char *)(uintptr_t)reason;
-    disconnect.left = left;
+    disconnect.reason = (char *)(uintptr_t)rj_reason_text(reason);
+    disconnect.left = ends_session(reason);
     command.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
     command.disconnect = &disconnect;
     issue(client, &command);
@@ -89,8 +97,8 @@ void rj_command_attach(struct rj_client *client)
     attach.sid = client->sid;
     attach.incarnation = client->incarnation;
     attach.no_recovery = !*client->pid;
-    attach.namespace_ = client->nsp;
-    attach.user = client->user;
+    attach.namespace_ = (char *)(uintptr_t)client->nsp;
+    attach.user = (char *)(uintptr_t)client->user;
     Rejoin__RoomState *rooms = rj_arena_alloc(arena, (client->n_rooms + 1U) * sizeof *rooms);
     attach.rooms = rj_arena_alloc(arena, (client->n_rooms + 1U) * sizeof *attach.rooms);
     for (uint32_t i = 0; attach.no_recovery && i < client->n_rooms; i++) {
@@ -138,6 +146,16 @@ static bool has_long_answer(const Rejoin__Command *command)
            command->kind_case == REJOIN__COMMAND__KIND_JOIN;
 }
 
+/* At most: the broker drops a frame that is too large for it, and everything else in it. */
+static size_t packed_bytes(const struct rj_client_event *event)
+{
+    enum { OVERHEAD = 1024 };
+    size_t bytes = OVERHEAD + event->name.len + event->args.len;
+    for (size_t i = 0; i < event->n_attachments; i++)
+        bytes += event->attachments[i].len;
+    return bytes;
+}
+
 void rj_command_event(struct rj_client *client, const struct rj_client_event *event)
 {
     struct rj_gateway *gateway = client->gateway;
@@ -156,6 +174,10 @@ void rj_command_event(struct rj_client *client, const struct rj_client_event *ev
     }
     if (status) {
         refuse(client, event, rj_status_code(status), why);
+        return;
+    }
+    if (packed_bytes(event) > rj_link_item_limit(gateway->link)) {
+        refuse(client, event, rj_status_code(RJ_TOO_LARGE), rj_status_text(RJ_TOO_LARGE));
         return;
     }
     struct rj_pending_command *entry = issue(client, &command);
@@ -249,6 +271,13 @@ static bool is_still_wanted(const struct rj_pending_command *entry)
     return entry->kind == REJOIN__COMMAND__KIND_JOIN || entry->kind == REJOIN__COMMAND__KIND_LEAVE;
 }
 
+/* Whoever serves an event has its own deadline, which the broker watches: it answers in any case, and later
+ * than a command of its own. */
+static bool is_with_backend(const struct rj_gateway *gateway, const struct rj_pending_command *entry)
+{
+    return entry->kind == REJOIN__COMMAND__KIND_EVENT && entry->was_said && rj_link_is_up(gateway->link);
+}
+
 static void time_out(struct rj_gateway *gateway, struct rj_pending_command *entry)
 {
     bool is_up = rj_link_is_up(gateway->link);
@@ -275,6 +304,8 @@ void rj_commands_tick(struct rj_gateway *gateway, uint64_t now_ms)
             continue; /* without a deadline */
         if (entry->deadline_ms > now_ms)
             break; /* the list is in the order of issue, and all deadlines are equally far */
+        if (is_with_backend(gateway, entry))
+            continue;
         time_out(gateway, entry);
     }
 }

@@ -7,6 +7,7 @@
 #define RJ_COMMANDS_H
 
 #include "gateway/pending.h"
+#include "gateway/reason.h"
 #include "proto/base/status.h"
 
 struct rj_client;
@@ -15,7 +16,7 @@ struct rj_client_request;
 struct rj_gateway;
 
 void rj_command_connect(struct rj_client *client, const struct rj_client_request *request);
-void rj_command_disconnect(struct rj_client *client, const char *reason, bool left);
+void rj_command_disconnect(struct rj_client *client, enum rj_reason reason);
 void rj_command_attach(struct rj_client *client);
 void rj_command_catch_up(struct rj_client *client);
 

@@ -32,6 +32,8 @@ static const struct rj_setting table[] = {
      .help = "clients may rejoin their session and get what they missed"},
     {.name = "cors-origins", .type = RJ_SETTING_LIST, .field = FIELD(cors_origins), .fallback = "",
      .help = "origins that may use it from other sites' pages; * = any; empty = none"},
+    {.name = "handshake-headers", .type = RJ_SETTING_LIST, .field = FIELD(handshake_headers), .fallback = "",
+     .help = "request headers that backends are told of, beside the usual ones"},
     {.name = "client-dir", .type = RJ_SETTING_TEXT, .field = FIELD(client_dir),
      .help = "folder of socket.io-client's dist files, served under the path"},
     {.name = "page-dir", .type = RJ_SETTING_TEXT, .field = FIELD(page_dir),
@@ -61,6 +63,8 @@ static const struct rj_setting table[] = {
      .least = 1, .most = 10000000, .help = "commands that may wait for the broker"},
     {.name = "max-pending-client", .type = RJ_SETTING_U64, .field = FIELD(max_pending_client),
      .fallback = "1000", .least = 1, .most = 1000000, .help = "of them, one client's"},
+    {.name = "max-asks", .type = RJ_SETTING_U64, .field = FIELD(max_asks), .fallback = "1000000", .least = 1,
+     .most = 100000000, .help = "acks of clients that may be waited for"},
     {0},
 };
 /* clang-format on */

@@ -16,9 +16,10 @@ struct rj_gateway_conf {
     uint64_t upgrade_timeout_ms;
     uint64_t connect_timeout_ms;
     bool recovery;
-    char **cors_origins; /* empty: CORS off */
-    char *client_dir;    /* NULL: no client bundle */
-    char *page_dir;      /* NULL: no pages */
+    char **cors_origins;      /* empty: CORS off */
+    char **handshake_headers; /* further ones that backends are told of */
+    char *client_dir;         /* NULL: no client bundle */
+    char *page_dir;           /* NULL: no pages */
 
     uint64_t max_payload_bytes;
     uint64_t max_attachments;
@@ -30,6 +31,7 @@ struct rj_gateway_conf {
     uint64_t command_timeout_ms;
     uint64_t max_pending;
     uint64_t max_pending_client;
+    uint64_t max_asks;
 };
 
 /* Fills `conf` (zeroed) from flags, environment and file; see settings.h for the outcome. */

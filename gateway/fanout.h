@@ -1,5 +1,7 @@
-/* Deliveries of the broker's to this gateway's clients: one frame per front end and room, shared by all
- * members.
+/* Deliveries of the broker's to this gateway's clients. A message names targets of four kinds: rooms,
+ * everybody in its namespace, users, sockets. Whoever stands in any of them gets it once, by the first that
+ * reaches him, unless he is excepted. It is encoded once per front end and room; once for all other kinds
+ * together, whose envelope names no room; once for all when it is plain.
  */
 #ifndef RJ_FANOUT_H
 #define RJ_FANOUT_H
@@ -13,6 +15,9 @@ void rj_fanout_logged(struct rj_gateway *gateway, const Rejoin__Deliver *deliver
 
 /* A volatile one: for those members that can take it at once. */
 void rj_fanout_volatile(struct rj_gateway *gateway, const Rejoin__Deliver *deliver);
+
+/* A question: for every member that is connected; the broker is told whom it went to. */
+void rj_fanout_ask(struct rj_gateway *gateway, const Rejoin__Deliver *deliver);
 
 /* A logged message that one client (deliver->client) missed. */
 void rj_fanout_replay(struct rj_gateway *gateway, const Rejoin__Deliver *deliver);

@@ -27,12 +27,15 @@ struct rj_event {
     const struct rj_span *attachments;
     size_t n_attachments;
     struct rj_span offset; /* appended as the last argument when not empty (design §4 rule 6) */
+    bool wants_ack;        /* then there is no offset */
+    uint64_t ack_id;
 };
 
 /* How the core ends a client. */
 enum rj_client_end {
     RJ_END_TRANSPORT, /* drop the connection, without a word of Socket.IO: the stock client reconnects */
     RJ_END_NAMESPACE, /* tell the client that the server disconnected it (41): it stays away */
+    RJ_END_CLOSE,     /* tell all clients of the connection that, then close it */
 };
 
 struct rj_frontend_ops {
@@ -61,10 +64,10 @@ struct rj_frontend_ops {
     /* Whether something sent now would leave at once (for volatile events). */
     bool (*is_writable)(void *conn);
 
-    /* Ends the client after what is queued (NAMESPACE) or at once (TRANSPORT: which ends every other client
-     * of the connection too, each with its own rj_client_gone later). The core forgets this one; no
-     * rj_client_gone for it. `reason` is for counters and logs. */
-    void (*end)(void *conn, struct rj_client *client, enum rj_client_end how, const char *reason);
+    /* Ends the client after what is queued (NAMESPACE, CLOSE) or at once (TRANSPORT). The end of the
+     * connection is the end of every other client on it, each with its own rj_client_gone later. The core
+     * forgets this one; no rj_client_gone for it. `why` is for the log. */
+    void (*end)(void *conn, struct rj_client *client, enum rj_client_end how, const char *why);
 };
 
 #endif

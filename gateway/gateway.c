@@ -137,10 +137,11 @@ static void drain_step(struct rj_gateway *gateway, uint64_t now_ms)
 {
     size_t left = rj_socketio_connections(gateway->socketio);
     if (left == 0 || now_ms >= gateway->drain_until_ms) {
+        rj_socketio_drop(gateway->socketio, SIZE_MAX, RJ_REASON_SERVER_SHUTTING_DOWN);
         uv_stop(gateway->loop);
         return;
     }
-    rj_socketio_drop(gateway->socketio, gateway->drain_share, "server shutting down");
+    rj_socketio_drop(gateway->socketio, gateway->drain_share, RJ_REASON_SERVER_SHUTTING_DOWN);
 }
 
 static void on_tick(uv_timer_t *timer)
@@ -150,6 +151,7 @@ static void on_tick(uv_timer_t *timer)
     rj_link_tick(gateway->link, now_ms);
     rj_commands_tick(gateway, now_ms);
     rj_clients_tick(gateway, now_ms);
+    rj_asks_tick(gateway, now_ms);
     if (now_ms - gateway->cursors_ms >= CURSORS_MS) {
         gateway->cursors_ms = now_ms;
         send_cursors(gateway);
@@ -186,6 +188,8 @@ void rj_gateway_metrics(const struct rj_gateway *gateway, struct rj_buf *out)
     rj_gateway_stats_put(out, "clients", "gauge", "clients now", rj_clients_count(&gateway->clients));
     rj_gateway_stats_put(out, "rooms", "gauge", "rooms that clients here are in",
                          HASH_COUNT(gateway->mirror.rooms));
+    rj_gateway_stats_put(out, "asks_open", "gauge", "questions that clients have not answered",
+                         rj_asks_count(&gateway->asks));
     rj_gateway_stats_put(out, "commands_pending", "gauge", "commands that the broker has not answered",
                          gateway->pending.n);
     rj_gateway_stats_put(out, "link_up", "gauge", "1 while linked to the broker",
@@ -262,6 +266,7 @@ enum rj_status rj_gateway_run(const struct rj_gateway_conf *conf)
     uv_loop_close(&loop);
     rj_pending_free(&gateway.pending);
     rj_mirror_free(&gateway.mirror);
+    rj_cohorts_free(&gateway.cohorts);
     rj_arena_free(&gateway.arena);
     rj_buf_free(&gateway.scratch);
     rj_log(RJ_LOG_INFO, "stopped");

@@ -6,6 +6,7 @@
 
 #include <uv.h>
 
+#include "gateway/asks.h"
 #include "gateway/clients.h"
 #include "gateway/conf.h"
 #include "gateway/mirror.h"
@@ -27,7 +28,9 @@ struct rj_gateway {
     struct rj_link *link;
     struct rj_socketio *socketio;
     struct rj_clients clients;
+    struct rj_cohorts cohorts;
     struct rj_mirror mirror;
+    struct rj_asks asks;
     struct rj_pending pending;
     uint64_t fanouts; /* counts, so that a client that stands in two targets is met once */
     struct rj_log_limit refused_log;

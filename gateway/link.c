@@ -6,6 +6,7 @@
 #include <utlist.h>
 #include <zmq.h>
 
+#include "gateway/asks.h"
 #include "gateway/commands.h"
 #include "gateway/fanout.h"
 #include "gateway/gateway.h"
@@ -19,8 +20,10 @@ enum {
     HIGH_WATER = 10000,            /* frames each way */
     FRAME_MAX = 256 * 1024 * 1024, /* the broker is trusted, but not to that */
     FRAME_FULL = 4 * 1024 * 1024,  /* our own frames are sent when they pass this, not only once a turn */
+    FRAME_LEAST = 1024 * 1024,     /* what any broker takes, until the Welcome says how much */
     FIRST_PING_MS = 1000,          /* until the Welcome says otherwise */
     FIRST_LEASE_MS = 6000,
+    LAST_WORDS_MS = 200, /* for what was said right before the end */
     RECONNECT_MS = 50,
     RECONNECT_MAX_MS = 500,
 };
@@ -156,6 +159,7 @@ static void state_all(struct rj_link *link)
             continue;
         }
         gateway->stats.repeated++;
+        rj_pending_mark_repeated(command);
         rj_link_send(link, command);
     }
     HASH_ITER (by_handle, gateway->clients.by_handle, client, next)
@@ -186,6 +190,8 @@ static void on_welcome(struct rj_link *link, const Rejoin__Welcome *welcome)
         rj_log(RJ_LOG_WARN, "broker_reset", RJ_KV_U64("clients", rj_clients_count(&gateway->clients)));
         drop_all_clients(gateway);
     }
+    if (welcome->epoch != link->epoch)
+        rj_asks_forget(&gateway->asks); /* the broker that asked is gone, and with it its ids */
     if (!link->knows_pos || welcome->reset)
         link->stream_pos = welcome->head;
     link->knows_pos = true;
@@ -219,12 +225,23 @@ static void on_deliver(struct rj_link *link, const Rejoin__Deliver *deliver)
         rj_fanout_replay(gateway, deliver);
         return;
     }
-    if (deliver->pos == 0)
+    if (deliver->ask)
+        rj_fanout_ask(gateway, deliver);
+    else if (deliver->pos == 0)
         rj_fanout_volatile(gateway, deliver);
     else
         rj_fanout_logged(gateway, deliver);
     if (deliver->pos > link->stream_pos)
         link->stream_pos = deliver->pos;
+}
+
+static enum rj_client_end end_of(Rejoin__Kick__How how)
+{
+    switch (how) {
+    case REJOIN__KICK__HOW__NAMESPACE: return RJ_END_NAMESPACE;
+    case REJOIN__KICK__HOW__CLOSE: return RJ_END_CLOSE;
+    default: return RJ_END_TRANSPORT;
+    }
 }
 
 static void on_kick(struct rj_gateway *gateway, const Rejoin__Kick *kick)
@@ -233,8 +250,18 @@ static void on_kick(struct rj_gateway *gateway, const Rejoin__Kick *kick)
     if (!client)
         return;
     gateway->stats.clients_kicked++;
-    rj_client_kick(client, kick->how == REJOIN__KICK__HOW__NAMESPACE ? RJ_END_NAMESPACE : RJ_END_TRANSPORT,
-                   kick->reason);
+    rj_client_kick(client, end_of(kick->how), kick->reason);
+}
+
+static void on_moved(struct rj_gateway *gateway, const Rejoin__Moved *moved)
+{
+    struct rj_client *client = rj_clients_find(&gateway->clients, moved->client);
+    if (!client || !rj_client_is_connected(client))
+        return;
+    if (moved->left)
+        rj_mirror_leave(&gateway->mirror, client, moved->room);
+    else
+        rj_mirror_join(&gateway->mirror, client, moved->room, moved->since_pos);
 }
 
 static void on_ping(struct rj_link *link, const Rejoin__Ping *ping)
@@ -280,6 +307,7 @@ static bool on_item(struct rj_link *link, const Rejoin__Item *item)
     case REJOIN__ITEM__KIND_DELIVER: on_deliver(link, item->deliver); return true;
     case REJOIN__ITEM__KIND_CAUGHT_UP: on_caught_up(gateway, item->caught_up); return true;
     case REJOIN__ITEM__KIND_KICK: on_kick(gateway, item->kick); return true;
+    case REJOIN__ITEM__KIND_MOVED: on_moved(gateway, item->moved); return true;
     default: on_garbage(link, "an item that is not for a gateway"); return true;
     }
 }
@@ -371,8 +399,7 @@ bool rj_link_flush(struct rj_link *link)
  * cause; what is lost is healed by the next stream. */
 static bool make_room(struct rj_link *link)
 {
-    size_t full =
-        link->frame_limit && link->frame_limit / 2 < FRAME_FULL ? link->frame_limit / 2 : FRAME_FULL;
+    size_t full = rj_link_item_limit(link) < FRAME_FULL ? rj_link_item_limit(link) : FRAME_FULL;
     if (!link->is_blocked && link->out.frame.len >= full)
         send_out(link);
     if (link->is_blocked && !send_out(link)) {
@@ -382,15 +409,17 @@ static bool make_room(struct rj_link *link)
     return true;
 }
 
-void rj_link_send(struct rj_link *link, const struct rj_pending_command *command)
+void rj_link_send(struct rj_link *link, struct rj_pending_command *command)
 {
-    if (link->state == UP && make_room(link))
-        rj_wire_put_packed(&link->out, rj_buf_span(&command->item));
+    if (link->state != UP || !make_room(link))
+        return;
+    rj_wire_put_packed(&link->out, rj_buf_span(&command->item));
+    command->was_said = true;
 }
 
 void rj_link_notify(struct rj_link *link, const Rejoin__Item *item)
 {
-    if (link->state == UP && make_room(link))
+    if (rj_link_is_up(link) && make_room(link))
         rj_wire_put(&link->out, item);
 }
 
@@ -444,11 +473,19 @@ void rj_link_close(struct rj_link **link_)
     *link_ = NULL;
     if (!link)
         return;
+    if (link->state == UP)
+        set_option(link->socket, ZMQ_LINGER, LAST_WORDS_MS);
     shut(link);
     if (link->context)
         zmq_ctx_term(link->context);
     rj_wire_free(&link->out);
     free(link);
+}
+
+/* A frame goes out when it is half full, so half of the limit is left for the next item. */
+size_t rj_link_item_limit(const struct rj_link *link)
+{
+    return (link && link->frame_limit ? link->frame_limit : FRAME_LEAST) / 2;
 }
 
 bool rj_link_is_up(const struct rj_link *link)

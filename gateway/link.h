@@ -29,10 +29,13 @@ bool rj_link_flush(struct rj_link *link);
 void rj_link_tick(struct rj_link *link, uint64_t now_ms);
 
 /* Puts a pending command into this turn's frame; when the link is not up, the next stream will. */
-void rj_link_send(struct rj_link *link, const struct rj_pending_command *command);
+void rj_link_send(struct rj_link *link, struct rj_pending_command *command);
 
-/* An item that nobody answers; lost when the link is not up. */
+/* An item that nobody answers; lost when the link is not up (or NULL). */
 void rj_link_notify(struct rj_link *link, const Rejoin__Item *item);
+
+/* The largest command or item that the broker is sure to take, in bytes. `link` may be NULL. */
+size_t rj_link_item_limit(const struct rj_link *link);
 
 bool rj_link_is_up(const struct rj_link *link);
 uint64_t rj_link_epoch(const struct rj_link *link);

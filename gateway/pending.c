@@ -58,6 +58,19 @@ void rj_pending_free_command(struct rj_pending_command *entry)
     free(entry);
 }
 
+void rj_pending_mark_repeated(struct rj_pending_command *entry)
+{
+    if (entry->kind != REJOIN__COMMAND__KIND_EVENT || !entry->was_said)
+        return;
+    Rejoin__Item *item = rejoin__item__unpack(NULL, entry->item.len, entry->item.data);
+    if (!item)
+        rj_oom(entry->item.len); /* it is our own packing */
+    item->command->event->repeated = true;
+    rj_buf_clear(&entry->item);
+    rj_wire_pack(&item->base, &entry->item);
+    rejoin__item__free_unpacked(item, NULL);
+}
+
 void rj_pending_drop_stream(struct rj_pending *pending)
 {
     struct rj_pending_command *entry, *next;

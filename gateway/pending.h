@@ -16,6 +16,7 @@ struct rj_pending_command {
     char *room; /* of a Leave or History; else NULL */
     bool has_ack;
     uint64_t ack_id;
+    bool was_said;        /* it has been put on some stream: the broker may know it */
     bool is_answered;     /* its sender was told that it failed; the broker's answer is still of use */
     uint64_t deadline_ms; /* UINT64_MAX: waits as long as it takes */
     struct rj_buf item;   /* packed, to be repeated */
@@ -39,6 +40,9 @@ struct rj_pending_command *rj_pending_add(struct rj_pending *pending, Rejoin__Co
 struct rj_pending_command *rj_pending_take(struct rj_pending *pending, uint64_t id);
 
 void rj_pending_free_command(struct rj_pending_command *command);
+
+/* Before a command is said again: an Event that may have been handled already carries that from now on. */
+void rj_pending_mark_repeated(struct rj_pending_command *command);
 
 /* Drops what a fresh stream states anew: Attach and CatchUp. */
 void rj_pending_drop_stream(struct rj_pending *pending);

@@ -289,16 +289,31 @@ void rj_sio_put_disconnect(struct rj_buf *out, struct rj_span nsp)
     put_head(out, RJ_SIO_DISCONNECT, 0, nsp);
 }
 
-void rj_sio_put_event(struct rj_buf *out, struct rj_span nsp, struct rj_span name, struct rj_span args,
-                      struct rj_span offset, size_t n_attachments)
+/* The array as far as it is the same for all events, without its end. */
+static void put_event_args(struct rj_buf *out, struct rj_span name, struct rj_span args)
 {
-    put_head(out, n_attachments ? RJ_SIO_BINARY_EVENT : RJ_SIO_EVENT, n_attachments, nsp);
     rj_buf_put_u8(out, '[');
     rj_json_put_string(out, name);
     if (args.len) {
         rj_buf_put_u8(out, ',');
         rj_buf_put_span(out, args);
     }
+}
+
+void rj_sio_put_asking_event(struct rj_buf *out, struct rj_span nsp, uint64_t id, struct rj_span name,
+                             struct rj_span args, size_t n_attachments)
+{
+    put_head(out, n_attachments ? RJ_SIO_BINARY_EVENT : RJ_SIO_EVENT, n_attachments, nsp);
+    rj_buf_put_u64_dec(out, id);
+    put_event_args(out, name, args);
+    rj_buf_put_u8(out, ']');
+}
+
+void rj_sio_put_event(struct rj_buf *out, struct rj_span nsp, struct rj_span name, struct rj_span args,
+                      struct rj_span offset, size_t n_attachments)
+{
+    put_head(out, n_attachments ? RJ_SIO_BINARY_EVENT : RJ_SIO_EVENT, n_attachments, nsp);
+    put_event_args(out, name, args);
     if (offset.len) {
         rj_buf_put_u8(out, ',');
         rj_json_put_string(out, offset);

@@ -4,7 +4,7 @@
  *     type [attachments "-"] [namespace ","] [ack id] [JSON]
  *
  * The reader is as strict as socket.io-parser 4.2: whatever it answers with other than RJ_OK closes the
- * connection ("parse error").
+ * connection ("forced close": Socket.IO keeps "parse error" for what is no Engine.IO packet).
  */
 #ifndef RJ_SOCKETIO_H
 #define RJ_SOCKETIO_H
@@ -93,6 +93,9 @@ void rj_sio_put_disconnect(struct rj_buf *out, struct rj_span nsp);
 /* 2 or 51-: `name` is UTF-8, `args` JSON texts with commas, `offset` the trailing string unless empty. */
 void rj_sio_put_event(struct rj_buf *out, struct rj_span nsp, struct rj_span name, struct rj_span args,
                       struct rj_span offset, size_t n_attachments);
+/* 2 or 51- with an ack id. */
+void rj_sio_put_asking_event(struct rj_buf *out, struct rj_span nsp, uint64_t id, struct rj_span name,
+                             struct rj_span args, size_t n_attachments);
 /* 3 or 61- */
 void rj_sio_put_ack(struct rj_buf *out, struct rj_span nsp, uint64_t id, struct rj_span args,
                     size_t n_attachments);

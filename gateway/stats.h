@@ -4,6 +4,7 @@
 #ifndef RJ_GATEWAY_STATS_H
 #define RJ_GATEWAY_STATS_H
 
+#include "gateway/reason.h"
 #include "proto/base/buf.h"
 
 /* X(field, "name without the prefix rejoin_gateway_", "help") */
@@ -11,12 +12,20 @@
     X(clients_opened, "clients_opened_total", "namespaces asked for by connections")                         \
     X(clients_recovered, "clients_recovered_total", "sessions that were restored")                           \
     X(clients_refused, "clients_refused_total", "namespaces refused")                                        \
+    X(clients_put_off, "clients_put_off_total", "namespaces that could not be joined just then")             \
     X(clients_kicked, "clients_kicked_total", "clients that the broker closed")                              \
     X(clients_stuck, "clients_stuck_total", "clients closed because they did not read")                      \
     X(fell_behind, "clients_behind_total", "times that a client's queue was full")                           \
     X(events_in, "events_in_total", "events from clients")                                                   \
     X(events_refused, "events_refused_total", "events that broke a rule or a limit")                         \
     X(acks_out, "acks_out_total", "acks to clients")                                                         \
+    X(asks, "asks_total", "questions of backends to clients")                                                \
+    X(asked, "asked_total", "clients that got one")                                                          \
+    X(asks_skipped, "asks_skipped_total", "clients that could not be asked: full queues, or too many asks")  \
+    X(asks_expired, "asks_expired_total", "questions that were not answered by all in time")                 \
+    X(acks_in, "acks_in_total", "acks from clients")                                                         \
+    X(acks_unknown, "acks_unknown_total", "acks from clients that were not waited for")                      \
+    X(acks_too_large, "acks_too_large_total", "acks from clients that the broker could not take")            \
     X(messages_in, "messages_in_total", "messages from the broker for all members")                          \
     X(deliveries, "deliveries_total", "messages queued for a client")                                        \
     X(replayed, "replayed_total", "of them, from the log")                                                   \
@@ -34,6 +43,7 @@ struct rj_gateway_stats {
 #define RJ_GATEWAY_STATS_FIELD(field, name, help) uint64_t field;
     RJ_GATEWAY_STATS_LIST(RJ_GATEWAY_STATS_FIELD)
 #undef RJ_GATEWAY_STATS_FIELD
+    uint64_t ended[RJ_REASON_COUNT]; /* clients, by the reason for their end */
 };
 
 /* Appends one figure in Prometheus' text format. `type`: "counter" or "gauge". */

@@ -146,13 +146,23 @@ static bool is_reserved(const char *event)
     return false;
 }
 
-static ProtobufCBinaryData *take_attachments(struct reading *in)
+ProtobufCBinaryData *rj_translate_attachments(const struct rj_span *attachments, size_t n,
+                                              struct rj_arena *arena)
 {
-    size_t n = in->event->n_attachments;
-    ProtobufCBinaryData *list = rj_arena_alloc(in->arena, (n + 1) * sizeof *list);
+    ProtobufCBinaryData *list = rj_arena_alloc(arena, (n + 1) * sizeof *list);
     for (size_t i = 0; i < n; i++)
-        list[i] = bytes_of(in->event->attachments[i]);
+        list[i] = bytes_of(attachments[i]);
     return list;
+}
+
+ProtobufCBinaryData rj_translate_array(struct rj_span args, struct rj_arena *arena)
+{
+    uint8_t *array = rj_arena_alloc(arena, args.len + 2);
+    array[0] = '[';
+    if (args.len)
+        memcpy(array + 1, args.data, args.len);
+    array[args.len + 1] = ']';
+    return (ProtobufCBinaryData){args.len + 2, array};
 }
 
 static enum rj_status read_message(struct reading *in, Rejoin__Message *message)
@@ -171,7 +181,8 @@ static enum rj_status read_message(struct reading *in, Rejoin__Message *message)
     if (!rj_placeholders_are_valid(value, in->event->n_attachments))
         return refuse(in, RJ_BAD_REQUEST, "a placeholder in data has no attachment");
     message->data = bytes_of(rj_json_trim(value));
-    message->attachments = take_attachments(in);
+    message->attachments =
+        rj_translate_attachments(in->event->attachments, in->event->n_attachments, in->arena);
     message->n_attachments = in->event->n_attachments;
     return RJ_OK;
 }
@@ -212,15 +223,10 @@ static enum rj_status read_other(struct reading *in)
 {
     Rejoin__Event *event = command_new(in, sizeof *event);
     rejoin__event__init(event);
-    struct rj_span args = in->event->args;
-    char *array = rj_arena_alloc(in->arena, args.len + 2);
-    array[0] = '[';
-    if (args.len)
-        memcpy(array + 1, args.data, args.len);
-    array[args.len + 1] = ']';
     event->name = rj_arena_copy(in->arena, in->event->name.data, in->event->name.len);
-    event->args = bytes_of(rj_span_of(array, args.len + 2));
-    event->attachments = take_attachments(in);
+    event->args = rj_translate_array(in->event->args, in->arena);
+    event->attachments =
+        rj_translate_attachments(in->event->attachments, in->event->n_attachments, in->arena);
     event->n_attachments = in->event->n_attachments;
     event->wants_ack = in->event->has_ack;
     in->command->kind_case = REJOIN__COMMAND__KIND_EVENT;
@@ -253,12 +259,8 @@ enum rj_status rj_translate_event(const struct rj_client_event *event, struct rj
         return RJ_BAD_REQUEST;
     }
     if (read != read_other && event->args.len) {
-        struct rj_span array = {(uint8_t *)rj_arena_alloc(arena, event->args.len + 2), event->args.len + 2};
-        uint8_t *at = (uint8_t *)(uintptr_t)array.data;
-        at[0] = '[';
-        memcpy(at + 1, event->args.data, event->args.len);
-        at[array.len - 1] = ']';
-        struct rj_json_iter iter = rj_json_iter(array);
+        ProtobufCBinaryData array = rj_translate_array(event->args, arena);
+        struct rj_json_iter iter = rj_json_iter(rj_span_of(array.data, array.len));
         rj_json_next_element(&iter, &in.first);
     }
     enum rj_status status = read(&in);
@@ -301,13 +303,18 @@ static void put_envelope_head(const Rejoin__Deliver *deliver, const char *room, 
                               struct rj_buf *out)
 {
     const Rejoin__Message *message = deliver->message;
-    rj_buf_put_str(out, "{\"room\":");
-    put_text(out, room);
-    if (seq) {
-        rj_buf_put_str(out, ",\"seq\":");
-        rj_buf_put_u64_dec(out, seq);
+    rj_buf_put_u8(out, '{');
+    if (room) {
+        rj_buf_put_str(out, "\"room\":");
+        put_text(out, room);
+        rj_buf_put_u8(out, ',');
     }
-    rj_buf_put_str(out, ",\"ts\":");
+    if (seq) {
+        rj_buf_put_str(out, "\"seq\":");
+        rj_buf_put_u64_dec(out, seq);
+        rj_buf_put_u8(out, ',');
+    }
+    rj_buf_put_str(out, "\"ts\":");
     rj_buf_put_u64_dec(out, deliver->ts_ms);
     if (*message->id) {
         rj_buf_put_str(out, ",\"id\":");
@@ -463,12 +470,24 @@ static void put_history(const Rejoin__HistoryPage *page, const char *room, struc
     rj_buf_put_u8(&out->json, '}');
 }
 
+/* The arguments in an array of a backend's. */
+static struct rj_span args_of(ProtobufCBinaryData array)
+{
+    struct rj_span text = rj_json_trim(rj_span_of(array.data, array.len));
+    if (text.len < 2 || text.data[0] != '[')
+        return text;
+    return rj_json_trim(rj_span_of(text.data + 1, text.len - 2));
+}
+
+struct rj_span rj_translate_plain(const Rejoin__Message *message)
+{
+    return args_of(message->data);
+}
+
 /* The answer of whoever served the event: all its arguments. */
 static void put_event_answer(const Rejoin__EventAnswer *answer, struct rj_arena *arena, struct rj_args *out)
 {
-    struct rj_span array = rj_json_trim(rj_span_of(answer->args.data, answer->args.len));
-    if (array.len >= 2)
-        rj_buf_put(&out->json, array.data + 1, array.len - 2);
+    rj_buf_put_span(&out->json, args_of(answer->args));
     out->attachments = rj_arena_alloc(arena, (answer->n_attachments + 1) * sizeof *out->attachments);
     for (size_t i = 0; i < answer->n_attachments; i++)
         out->attachments[out->n_attachments++] =

@@ -31,9 +31,21 @@ void rj_translate_reply(const Rejoin__Reply *reply, const char *room, struct rj_
 /* Appends {"ok":false,"error":{…}}. */
 void rj_translate_error(const char *code, const char *message, struct rj_buf *out);
 
-/* Appends the envelope that members get for a message in `room`. `seq` 0: left out (volatile). */
+/* Appends the envelope that members get for a message in `room`; NULL: it came by another kind of target, and
+ * names none. `seq` 0: left out (volatile, or no room). */
 void rj_translate_envelope(const Rejoin__Deliver *deliver, const char *room, uint64_t seq,
                            struct rj_buf *out);
+
+/* The arguments of a `plain` message as they go into a packet: JSON texts with commas, without the brackets.
+ * Borrowed from the message. What is no array is one argument. */
+struct rj_span rj_translate_plain(const Rejoin__Message *message);
+
+/* Arguments with their brackets, in `arena`. */
+ProtobufCBinaryData rj_translate_array(struct rj_span args, struct rj_arena *arena);
+
+/* Attachments as a message's field: the list is in `arena`, the bytes are borrowed. */
+ProtobufCBinaryData *rj_translate_attachments(const struct rj_span *attachments, size_t n,
+                                              struct rj_arena *arena);
 
 /* Appends `json` with `shift` added to the number of every placeholder. */
 void rj_translate_shifted(struct rj_span json, size_t shift, struct rj_buf *out);

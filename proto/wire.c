@@ -14,6 +14,10 @@ enum {
     DELIVER_SEQS = 3 << 3 | BYTES,
     DELIVER_MESSAGE = 4 << 3 | BYTES,
     DELIVER_CLIENT = 5 << 3 | VARINT,
+    ITEM_JOB = 30 << 3 | BYTES,
+    JOB_ID = 1 << 3 | VARINT,
+    JOB_REPEATED = 5 << 3 | VARINT,
+    JOB_TIMEOUT = 6 << 3 | VARINT,
 };
 
 static void *arena_alloc(void *arena, size_t size)
@@ -178,6 +182,21 @@ void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, 
     put_varint(frame, message.len);
     rj_buf_put_span(frame, message);
     put_number_field(frame, DELIVER_CLIENT, client);
+}
+
+void rj_wire_put_job(struct rj_wire_out *out, uint64_t id, bool repeated, uint64_t timeout_ms,
+                     struct rj_span body)
+{
+    size_t job_size = number_field_size(JOB_ID, id) + number_field_size(JOB_REPEATED, repeated) +
+                      number_field_size(JOB_TIMEOUT, timeout_ms) + body.len;
+    begin_item(out, varint_size(ITEM_JOB) + varint_size(job_size) + job_size);
+    struct rj_buf *frame = &out->frame;
+    put_varint(frame, ITEM_JOB);
+    put_varint(frame, job_size);
+    put_number_field(frame, JOB_ID, id);
+    put_number_field(frame, JOB_REPEATED, repeated);
+    put_number_field(frame, JOB_TIMEOUT, timeout_ms);
+    rj_buf_put_span(frame, body);
 }
 
 void rj_wire_seal(struct rj_wire_out *out, uint64_t number, uint64_t upto)

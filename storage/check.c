@@ -210,6 +210,11 @@ static void visit_cursor(struct check *check, struct rj_span key, struct rj_span
     visit_pair_of(check, "cursor", &check->report.pairs[RJ_TABLE_CURSOR], key, value);
 }
 
+static void visit_service(struct check *check, struct rj_span key, struct rj_span value)
+{
+    visit_pair_of(check, "service", &check->report.pairs[RJ_TABLE_SERVICE], key, value);
+}
+
 /* ------------------------------------------------------------------------------------------ epochs */
 
 static struct epoch epoch_of(struct rj_span key, struct rj_span value)
@@ -536,6 +541,8 @@ static void run(struct check *check)
     check_meta(check);
     walk(check, env->kv[RJ_TABLE_SESSION], "session", visit_session);
     walk(check, env->kv[RJ_TABLE_CURSOR], "cursor", visit_cursor);
+    if (env->kv[RJ_TABLE_SERVICE])
+        walk(check, env->kv[RJ_TABLE_SERVICE], "service", visit_service);
 }
 
 enum rj_status rj_check_run(struct rj_inspect *inspect, uint64_t max_told, rj_check_fault *tell_fault,

@@ -97,18 +97,25 @@ int rj_env_open_tables(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *
         const char *name;
         unsigned flags;
         MDB_dbi *dbi;
+        bool may_lack; /* the first stores had none, and are whole without it */
     } tables[] = {
-        {"log", MDB_INTEGERKEY, &env->log},
-        {"ridx", 0, &env->index},
-        {"rooms", 0, &env->rooms},
-        {"roomst", 0, &env->room_states},
-        {"epochs", MDB_INTEGERKEY, &env->epochs},
-        {"session", 0, &env->kv[RJ_TABLE_SESSION]},
-        {"cursor", 0, &env->kv[RJ_TABLE_CURSOR]},
+        {"log", MDB_INTEGERKEY, &env->log, false},
+        {"ridx", 0, &env->index, false},
+        {"rooms", 0, &env->rooms, false},
+        {"roomst", 0, &env->room_states, false},
+        {"epochs", MDB_INTEGERKEY, &env->epochs, false},
+        {"session", 0, &env->kv[RJ_TABLE_SESSION], false},
+        {"cursor", 0, &env->kv[RJ_TABLE_CURSOR], false},
+        {"service", 0, &env->kv[RJ_TABLE_SERVICE], true},
     };
     int rc = check_format(env, txn, create, format);
-    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++)
+    for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++) {
         rc = mdb_dbi_open(txn, tables[i].name, tables[i].flags | (create ? MDB_CREATE : 0), tables[i].dbi);
+        if (rc == MDB_NOTFOUND && tables[i].may_lack) {
+            *tables[i].dbi = 0;
+            rc = 0;
+        }
+    }
     return rc;
 }
 

@@ -38,7 +38,8 @@ struct rj_env {
 enum rj_status rj_env_open(struct rj_env *env, const char *path, uint64_t map_bytes, struct rj_buf *why);
 
 /* Opens the tables inside `txn`, which is to be committed then; `create` makes those that are missing, else
- * they are MDB_NOTFOUND. MDB_VERSION_MISMATCH: *format is above RJ_FORMAT, and no table but meta was opened.
+ * they are MDB_NOTFOUND (but RJ_TABLE_SERVICE, whose dbi is 0 then). MDB_VERSION_MISMATCH: *format is above
+ * RJ_FORMAT, and no table but meta was opened.
  */
 int rj_env_open_tables(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *format);
 

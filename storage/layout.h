@@ -31,7 +31,7 @@ enum {
  *   roomst   room u32 BE                room state, see below
  *   epochs   epoch (native u64)         first pos of the epoch u64
  *   meta     RJ_META_…                  u64
- *   session, cursor: the caller's key   version u64, then the caller's value
+ *   session, cursor, service: the caller's key   version u64, then the caller's value
  */
 #define RJ_META_FORMAT "format"
 #define RJ_META_SCAN_FROM                                                                                    \

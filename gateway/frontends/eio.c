@@ -7,7 +7,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
-enum { CLOSE_WAIT_MS = 30000, HANDSHAKE_HEADER_BYTES = 4096 };
+enum { CLOSE_WAIT_MS = 30000, HANDSHAKE_HEADER_BYTES = 8192 };
 
 /* --------------------------------------------------------------------------------------------- requests */
 
@@ -30,7 +30,7 @@ void rj_eio_note_refusal(struct rj_eio *eio, struct rj_peer *peer, const char *w
     unsigned held;
     char address[RJ_ADDRESS_MAX];
     eio->counters.refused++;
-    if (!rj_log_allowed(&eio->log_limit, &held))
+    if (!rj_log_allowed(&eio->refusal_log, &held))
         return;
     rj_peer_address(peer, address);
     rj_log(RJ_LOG_INFO, "request_refused", RJ_KV_STR("address", address), RJ_KV_STR("why", why),
@@ -103,34 +103,27 @@ enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *requ
     return *session ? check_session(*session, request, is_websocket, wants_websocket) : EIO_UNKNOWN_SID;
 }
 
-struct rj_eio_handshake *rj_eio_handshake_new(struct rj_peer *peer, const struct rj_request *request,
-                                              const char *transport)
+struct rj_eio_handshake *rj_eio_handshake_new(struct rj_eio *eio, struct rj_peer *peer,
+                                              const struct rj_request *request, const char *transport)
 {
     char address[RJ_ADDRESS_MAX];
+    struct rj_buf *bytes = &eio->scratch;
     rj_peer_address(peer, address);
-    size_t address_len = strlen(address), bytes = address_len + request->url.len, n = 0;
-    while (n < request->n_headers) {
-        size_t pair = request->headers[2 * n].len + request->headers[2 * n + 1].len;
-        if (bytes + pair > HANDSHAKE_HEADER_BYTES + address_len + request->url.len)
-            break;
-        bytes += pair;
-        n++;
-    }
-    /* One block: the struct, the spans, the bytes. */
-    struct rj_eio_handshake *handshake = rj_alloc(sizeof *handshake + 2 * n * sizeof(struct rj_span) + bytes);
-    struct rj_span *headers = (struct rj_span *)(handshake + 1);
-    uint8_t *at = (uint8_t *)(headers + 2 * n);
-    *handshake = (struct rj_eio_handshake){
-        .transport = transport, .issued_ms = rj_clock_wall_ms(), .headers = headers, .n_headers = n};
-    handshake->address = rj_span_of(memcpy(at, address, address_len), address_len);
-    at += address_len;
-    handshake->url = rj_span_of(memcpy(at, request->url.data, request->url.len), request->url.len);
-    at += request->url.len;
-    for (size_t i = 0; i < 2 * n; i++) {
-        headers[i] = rj_span_of(memcpy(at, request->headers[i].data, request->headers[i].len),
-                                request->headers[i].len);
-        at += request->headers[i].len;
-    }
+    rj_buf_clear(bytes);
+    size_t n = rj_peer_put_headers(peer, HANDSHAKE_HEADER_BYTES, bytes);
+    size_t address_at = bytes->len;
+    rj_buf_put(bytes, address, strlen(address) + 1);
+    size_t url_at = bytes->len;
+    rj_buf_put_span(bytes, request->url);
+    rj_buf_put_u8(bytes, '\0');
+    struct rj_eio_handshake *handshake = rj_alloc(sizeof *handshake + bytes->len);
+    const char *text = memcpy(handshake + 1, bytes->data, bytes->len);
+    *handshake = (struct rj_eio_handshake){.address = text + address_at,
+                                           .url = text + url_at,
+                                           .transport = transport,
+                                           .issued_ms = rj_clock_wall_ms(),
+                                           .headers = text,
+                                           .n_headers = n};
     return handshake;
 }
 
@@ -171,7 +164,8 @@ void rj_eio_tick(struct rj_eio *eio, uint64_t now_ms)
     struct rj_timeq_entry *entry;
     while ((entry = rj_timeq_expired(&eio->pongs, now_ms))) {
         eio->counters.ping_timeouts++;
-        rj_eio_session_end(SESSION_OF(entry, beat), "ping timeout", "1");
+        rj_eio_session_note_close(SESSION_OF(entry, beat), RJ_REASON_PING_TIMEOUT, "no pong");
+        rj_eio_session_end(SESSION_OF(entry, beat), RJ_REASON_PING_TIMEOUT, "1");
     }
     while ((entry = rj_timeq_expired(&eio->pings, now_ms))) {
         struct rj_eio_session *session = SESSION_OF(entry, beat);
@@ -184,7 +178,7 @@ void rj_eio_tick(struct rj_eio *eio, uint64_t now_ms)
     while ((entry = rj_timeq_expired(&eio->upgrades, now_ms)))
         rj_eio_ws_drop_candidate(SESSION_OF(entry, upgrade));
     while ((entry = rj_timeq_expired(&eio->closes, now_ms)))
-        rj_eio_session_end(SESSION_OF(entry, beat), "forced close", "1");
+        rj_eio_session_end(SESSION_OF(entry, beat), RJ_REASON_FORCED_CLOSE, "1");
 }
 
 uint64_t rj_eio_deadline(const struct rj_eio *eio)
@@ -218,7 +212,7 @@ void rj_eio_refuse(struct rj_eio *eio)
     eio->refuses = true;
 }
 
-size_t rj_eio_close_some(struct rj_eio *eio, size_t most, const char *reason)
+size_t rj_eio_close_some(struct rj_eio *eio, size_t most, enum rj_reason reason)
 {
     struct rj_eio_session *session, *next;
     size_t left = 0;
@@ -227,7 +221,7 @@ size_t rj_eio_close_some(struct rj_eio *eio, size_t most, const char *reason)
             continue;
         if (most > 0) {
             most--;
-            rj_eio_close(session, reason);
+            rj_eio_close(session, reason, NULL);
         } else {
             left++;
         }
@@ -240,7 +234,7 @@ const struct rj_eio_counters *rj_eio_counters(const struct rj_eio *eio)
     return &eio->counters;
 }
 
-void rj_eio_free(struct rj_eio **taken, const char *reason)
+void rj_eio_free(struct rj_eio **taken, enum rj_reason reason)
 {
     struct rj_eio *eio = *taken;
     struct rj_eio_session *session, *next;

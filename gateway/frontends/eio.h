@@ -10,18 +10,19 @@
 
 #include "gateway/frame.h"
 #include "gateway/frontends/server.h"
+#include "gateway/reason.h"
 
 struct rj_eio;
 struct rj_eio_session;
 
 /* How the session was opened. Lives as long as the session. */
 struct rj_eio_handshake {
-    struct rj_span address;
-    struct rj_span url;
+    const char *address;
+    const char *url;
     const char *transport; /* "polling" or "websocket" */
     uint64_t issued_ms;
-    const struct rj_span *headers; /* name, value … */
-    size_t n_headers;              /* pairs */
+    const char *headers; /* n_headers times a name and a value, each with a NUL */
+    size_t n_headers;
 };
 
 /* What the user of the sessions wants to know. `context` is rj_eio_options.context, `conn` what `open`
@@ -36,8 +37,8 @@ struct rj_eio_callbacks {
      * answered, so that all before the last mark has arrived. */
     void (*mark)(void *conn);
     void (*proved)(void *conn);
-    /* The session is over, whoever ended it. `reason`: Socket.IO's own words, static memory. */
-    void (*closed)(void *conn, const char *reason);
+    /* The session is over, whoever ended it. */
+    void (*closed)(void *conn, enum rj_reason reason);
 };
 
 struct rj_eio_options {
@@ -71,7 +72,7 @@ uint64_t rj_eio_deadline(const struct rj_eio *eio);
 void rj_eio_refuse(struct rj_eio *eio);
 
 /* Closes up to `most` sessions; returns how many are left. */
-size_t rj_eio_close_some(struct rj_eio *eio, size_t most, const char *reason);
+size_t rj_eio_close_some(struct rj_eio *eio, size_t most, enum rj_reason reason);
 
 struct rj_eio_counters {
     uint64_t sessions;   /* now */
@@ -89,7 +90,7 @@ const struct rj_eio_counters *rj_eio_counters(const struct rj_eio *eio);
 
 /* Closes all sessions (their users are told `reason`) and frees everything. The server must still be there.
  */
-void rj_eio_free(struct rj_eio **eio, const char *reason);
+void rj_eio_free(struct rj_eio **eio, enum rj_reason reason);
 
 /* ---- sessions */
 
@@ -97,8 +98,9 @@ void rj_eio_free(struct rj_eio **eio, const char *reason);
 void rj_eio_send(struct rj_eio_session *session, struct rj_frame *frame);
 
 /* Ends the session when the turn ends, behind what can be written until then. `closed` is called then, not
- * from here; messages that still come are ignored. */
-void rj_eio_close(struct rj_eio_session *session, const char *reason);
+ * from here; messages that still come are ignored. `why` is for the log: a few words, or NULL when whoever
+ * decided has logged it. */
+void rj_eio_close(struct rj_eio_session *session, enum rj_reason reason, const char *why);
 
 size_t rj_eio_queued_bytes(const struct rj_eio_session *session);
 

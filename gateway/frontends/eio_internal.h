@@ -44,7 +44,7 @@ struct rj_eio_session {
     bool has_mark;  /* `mark` was told, `proved` not yet */
     bool waits_for_pong;
     bool is_probed; /* UPGRADING: the candidate has asked "2probe" */
-    const char *end_reason;
+    enum rj_reason end_reason;
 
     struct rj_peer *poll;      /* the held GET */
     struct rj_peer *post;      /* the POST whose body is on its way */
@@ -70,7 +70,7 @@ struct rj_eio {
     struct rj_buf scratch;  /* one write */
     struct rj_buf decoded;  /* one binary packet of a payload */
     bool refuses;
-    struct rj_log_limit log_limit;
+    struct rj_log_limit refusal_log, close_log;
     struct rj_eio_counters counters;
 };
 
@@ -92,8 +92,8 @@ void rj_eio_reply_error(struct rj_eio *eio, struct rj_peer *peer, enum rj_eio_er
 const char *rj_eio_error_text(enum rj_eio_error error);
 
 /* A copy in one block; free with free(). */
-struct rj_eio_handshake *rj_eio_handshake_new(struct rj_peer *peer, const struct rj_request *request,
-                                              const char *transport);
+struct rj_eio_handshake *rj_eio_handshake_new(struct rj_eio *eio, struct rj_peer *peer,
+                                              const struct rj_request *request, const char *transport);
 
 /* ---- eio_session.c */
 
@@ -108,13 +108,13 @@ void rj_eio_session_tell_open(struct rj_eio_session *session);
 void rj_eio_session_put_open(const struct rj_eio_session *session, struct rj_buf *out);
 
 /* Ends it now: a held poll gets `poll_answer`, the user is told the reason. */
-void rj_eio_session_end(struct rj_eio_session *session, const char *reason, const char *poll_answer);
+void rj_eio_session_end(struct rj_eio_session *session, enum rj_reason reason, const char *poll_answer);
 
-/* Counts and logs that the session's peer broke the protocol. */
-void rj_eio_session_note_fault(struct rj_eio_session *session, const char *why);
+/* Logs that the session is closed from here. */
+void rj_eio_session_note_close(struct rj_eio_session *session, enum rj_reason reason, const char *why);
 
-/* Ends it because of that. */
-void rj_eio_session_fault(struct rj_eio_session *session, const char *reason);
+/* Ends it because its peer broke the protocol: counted and logged. */
+void rj_eio_session_fault(struct rj_eio_session *session, enum rj_reason reason, const char *why);
 
 /* Whether it still takes packets. */
 bool rj_eio_session_listens(const struct rj_eio_session *session);

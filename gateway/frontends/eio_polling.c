@@ -67,7 +67,7 @@ static void on_poll_gone(void *owner, struct rj_peer *peer, bool is_fault)
     struct rj_eio_session *session = owner;
     (void)peer, (void)is_fault;
     session->poll = NULL;
-    rj_eio_session_end(session, "transport error", "1");
+    rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
 }
 
 static const struct rj_peer_events poll_events = {.on_gone = on_poll_gone};
@@ -84,7 +84,7 @@ static void answer_closing(struct rj_eio_session *session, struct rj_peer *peer)
         return;
     }
     reply_packets(peer, rj_span_str("1"));
-    rj_eio_session_end(session, "forced close", "1");
+    rj_eio_session_end(session, RJ_REASON_FORCED_CLOSE, "1");
 }
 
 static void on_get(struct rj_eio_session *session, struct rj_peer *peer)
@@ -95,7 +95,7 @@ static void on_get(struct rj_eio_session *session, struct rj_peer *peer)
     }
     if (session->poll) {
         rj_peer_reply(peer, &(struct rj_response){.status = 400});
-        rj_eio_session_fault(session, "transport error");
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, "two polls at once");
         return;
     }
     session->poll = peer;
@@ -111,7 +111,7 @@ static void on_handshake(struct rj_eio *eio, struct rj_peer *peer, const struct 
         return;
     }
     struct rj_eio_session *session =
-        rj_eio_session_open(eio, rj_eio_handshake_new(peer, request, "polling"), EIO_POLLING);
+        rj_eio_session_open(eio, rj_eio_handshake_new(eio, peer, request, "polling"), EIO_POLLING);
     rj_buf_clear(&eio->scratch);
     rj_eio_session_put_open(session, &eio->scratch);
     reply_packets(peer, rj_buf_span(&eio->scratch));
@@ -132,7 +132,7 @@ static void on_payload(struct rj_eio_session *session, struct rj_span body)
     }
     rj_buf_free(&session->eio->decoded);
     if (status == RJ_BAD_REQUEST)
-        rj_eio_session_fault(session, "parse error");
+        rj_eio_session_fault(session, RJ_REASON_PARSE_ERROR, "an invalid payload");
 }
 
 static void on_post_body(void *owner, struct rj_peer *peer, struct rj_span body)
@@ -146,9 +146,12 @@ static void on_post_body(void *owner, struct rj_peer *peer, struct rj_span body)
 static void on_post_gone(void *owner, struct rj_peer *peer, bool is_fault)
 {
     struct rj_eio_session *session = owner;
-    (void)peer, (void)is_fault;
+    (void)peer;
     session->post = NULL;
-    rj_eio_session_end(session, "transport error", "1");
+    if (is_fault)
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, "a body that is too large");
+    else
+        rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
 }
 
 static const struct rj_peer_events post_events = {.on_body = on_post_body, .on_gone = on_post_gone};
@@ -163,7 +166,8 @@ static void on_post(struct rj_eio_session *session, struct rj_peer *peer, const 
 {
     if (session->post || is_octet_stream(request->content_type)) {
         rj_peer_reply(peer, &(struct rj_response){.status = 400});
-        rj_eio_session_fault(session, "transport error");
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR,
+                             session->post ? "two posts at once" : "a binary body");
         return;
     }
     if (request->length > session->eio->options.max_payload_bytes) {

@@ -42,7 +42,7 @@ void rj_eio_session_put_open(const struct rj_eio_session *session, struct rj_buf
 
 /* --------------------------------------------------------------------------------------------- the end */
 
-static void tell_closed(struct rj_eio_session *session, const char *reason)
+static void tell_closed(struct rj_eio_session *session, enum rj_reason reason)
 {
     void *conn = session->conn;
     session->conn = NULL;
@@ -50,7 +50,7 @@ static void tell_closed(struct rj_eio_session *session, const char *reason)
         session->eio->options.callbacks->closed(conn, reason);
 }
 
-void rj_eio_session_end(struct rj_eio_session *session, const char *reason, const char *poll_answer)
+void rj_eio_session_end(struct rj_eio_session *session, enum rj_reason reason, const char *poll_answer)
 {
     struct rj_eio *eio = session->eio;
     if (session->state == EIO_CLOSED)
@@ -74,20 +74,20 @@ void rj_eio_session_end(struct rj_eio_session *session, const char *reason, cons
     tell_closed(session, reason);
 }
 
-void rj_eio_session_note_fault(struct rj_eio_session *session, const char *why)
+void rj_eio_session_note_close(struct rj_eio_session *session, enum rj_reason reason, const char *why)
 {
     unsigned held;
-    session->eio->counters.faults++;
-    if (rj_log_allowed(&session->eio->log_limit, &held))
-        rj_log(RJ_LOG_INFO, "session_fault", RJ_KV_SPAN("address", session->handshake->address),
-               RJ_KV_STR("why", why), RJ_KV_U64("held", held));
+    if (rj_log_allowed(&session->eio->close_log, &held))
+        rj_log(RJ_LOG_INFO, "connection_closed", RJ_KV_STR("address", session->handshake->address),
+               RJ_KV_STR("reason", rj_reason_text(reason)), RJ_KV_STR("why", why), RJ_KV_U64("held", held));
 }
 
-void rj_eio_session_fault(struct rj_eio_session *session, const char *reason)
+void rj_eio_session_fault(struct rj_eio_session *session, enum rj_reason reason, const char *why)
 {
     if (session->state == EIO_CLOSED)
         return;
-    rj_eio_session_note_fault(session, reason);
+    session->eio->counters.faults++;
+    rj_eio_session_note_close(session, reason, why);
     rj_eio_session_end(session, reason, "1");
 }
 
@@ -97,10 +97,12 @@ void rj_eio_session_free(struct rj_eio_session *session)
     free(session);
 }
 
-void rj_eio_close(struct rj_eio_session *session, const char *reason)
+void rj_eio_close(struct rj_eio_session *session, enum rj_reason reason, const char *why)
 {
     if (!rj_eio_session_listens(session))
         return;
+    if (why)
+        rj_eio_session_note_close(session, reason, why);
     session->is_ending = true;
     session->end_reason = reason;
     rj_eio_mark_dirty(session);
@@ -168,8 +170,8 @@ void rj_eio_session_packet(struct rj_eio_session *session, const struct rj_eio_p
         session->eio->options.callbacks->message(session->conn, packet->is_binary, packet->data);
         break;
     case RJ_EIO_PONG: on_pong(session); break;
-    case RJ_EIO_CLOSE: rj_eio_session_end(session, "transport close", "6"); break;
-    case RJ_EIO_PING: rj_eio_session_fault(session, "transport error"); break; /* only servers ping */
+    case RJ_EIO_CLOSE: rj_eio_session_end(session, RJ_REASON_TRANSPORT_CLOSE, "6"); break;
+    case RJ_EIO_PING: rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, "a client's ping"); break;
     case RJ_EIO_OPEN:
     case RJ_EIO_UPGRADE:
     case RJ_EIO_NOOP: break;

@@ -19,7 +19,7 @@ void rj_eio_ws_write(struct rj_eio_session *session)
         size_t n;
         struct rj_span bytes = rj_outbox_gather(outbox, rj_packet_frame_ws, WRITE_BYTES, &eio->scratch, &n);
         if (!rj_peer_write(session->websocket, bytes)) {
-            rj_eio_session_end(session, "transport error", "1");
+            rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
             return;
         }
         eio->counters.bytes_out += bytes.len;
@@ -39,7 +39,7 @@ static void on_message(void *owner, struct rj_peer *peer, bool is_binary, struct
     if (!rj_eio_session_listens(session))
         return;
     if (!is_binary && rj_eio_parse(data, &packet) != RJ_OK)
-        rj_eio_session_fault(session, "parse error");
+        rj_eio_session_fault(session, RJ_REASON_PARSE_ERROR, "no packet");
     else
         rj_eio_session_packet(session, &packet);
 }
@@ -56,8 +56,9 @@ static void on_gone(void *owner, struct rj_peer *peer, bool is_fault)
     (void)peer;
     session->websocket = NULL;
     if (is_fault)
-        rj_eio_session_note_fault(session, "message too large");
-    rj_eio_session_end(session, is_fault ? "transport error" : "transport close", "1");
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, "a message that is too large");
+    else
+        rj_eio_session_end(session, RJ_REASON_TRANSPORT_CLOSE, "1");
 }
 
 static const struct rj_peer_events transport_events = {
@@ -229,7 +230,7 @@ bool rj_eio_on_upgrade(void *context, struct rj_peer *peer, const struct rj_requ
         if (session)
             memcpy(ticket->sid, session->sid, sizeof ticket->sid);
         else
-            ticket->handshake = rj_eio_handshake_new(peer, request, "websocket");
+            ticket->handshake = rj_eio_handshake_new(eio, peer, request, "websocket");
         rj_peer_attach(peer, &ticket_events, ticket);
     }
     return true;

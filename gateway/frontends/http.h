@@ -7,7 +7,7 @@
 
 enum rj_http_method { RJ_HTTP_GET, RJ_HTTP_HEAD, RJ_HTTP_POST, RJ_HTTP_OPTIONS, RJ_HTTP_OTHER };
 
-enum { RJ_HTTP_MAX_ARGS = 32, RJ_HTTP_MAX_HEADERS = 16 };
+enum { RJ_HTTP_MAX_ARGS = 32 };
 
 /* What a handler may look at. Everything is borrowed until the handler returns. An absent header is an empty
  * span. */
@@ -17,7 +17,7 @@ struct rj_request {
     struct rj_span path;
     struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; further ones are ignored */
     size_t n_args;
-    struct rj_span url; /* path and arguments, for a person */
+    struct rj_span url; /* path and query, percent-encoded: what a parser of URLs reads as the original */
 
     struct rj_span origin;
     struct rj_span content_type;
@@ -28,9 +28,6 @@ struct rj_request {
     uint64_t length;
     bool is_chunked;    /* any Transfer-Encoding */
     bool is_bad_length; /* Content-Length was given, but is no number */
-
-    struct rj_span headers[2 * RJ_HTTP_MAX_HEADERS]; /* name, value …: those worth telling a backend */
-    size_t n_headers;                                /* pairs */
 };
 
 /* The value of the argument `name`; false when it is missing. */

@@ -38,6 +38,9 @@ void rj_peer_address(struct rj_peer *peer, char out[static RJ_ADDRESS_MAX]);
 
 /* ---- HTTP */
 
+/* rj_request_put_headers, for the request that is being handled. Only within on_request and on_upgrade. */
+size_t rj_peer_put_headers(struct rj_peer *peer, size_t limit_bytes, struct rj_buf *out);
+
 /* The Access-Control-Allow-Origin that the reply to this request carries. Copied; empty for none. */
 void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin);
 

@@ -64,6 +64,11 @@ void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin)
     peer->allow_origin = origin.len ? rj_strndup((const char *)origin.data, origin.len) : NULL;
 }
 
+size_t rj_peer_put_headers(struct rj_peer *peer, size_t limit_bytes, struct rj_buf *out)
+{
+    return rj_request_put_headers(peer->wsi, rj_server_options(peer->server)->more_headers, limit_bytes, out);
+}
+
 void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response)
 {
     struct rj_response whole = *response;

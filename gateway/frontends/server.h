@@ -28,8 +28,9 @@ struct rj_server_options {
     uv_loop_t *loop;
     const struct rj_route *routes; /* borrowed as long as the server lives */
     size_t n_routes;
-    size_t max_message_bytes; /* of a WebSocket message or a body */
-    int stuck_timeout_s;      /* for a reply that is not read */
+    char *const *more_headers; /* that peers can tell of; NULL ends it; NULL: none */
+    size_t max_message_bytes;  /* of a WebSocket message or a body */
+    int stuck_timeout_s;       /* for a reply that is not read */
 };
 
 /* RJ_UNAVAILABLE when libwebsockets or its libuv plug-in is not there. */

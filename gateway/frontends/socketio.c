@@ -249,6 +249,7 @@ static enum rj_status open_server(struct rj_socketio *front)
             .loop = front->gateway->loop,
             .routes = front->routes,
             .n_routes = front->n_routes,
+            .more_headers = conf->handshake_headers,
             .max_message_bytes = conf->max_payload_bytes,
             .stuck_timeout_s = (int)(conf->stuck_timeout_ms / 1000 + 1),
         },
@@ -287,6 +288,7 @@ enum rj_status rj_socketio_open(struct rj_gateway *gateway, struct rj_socketio *
     front->armed_ms = UINT64_MAX;
     front->max_peers = connections_possible(conf->max_connections);
     front->shared.gateway = gateway;
+    front->shared.has_recovery = conf->recovery;
     front->shared.limits.attachments = conf->max_attachments;
     front->shared.limits.held_bytes = HELD_PAYLOADS * conf->max_payload_bytes;
     front->shared.max_clients = conf->max_clients_per_connection;
@@ -318,14 +320,9 @@ void rj_socketio_drain(struct rj_socketio *front)
     rj_eio_refuse(front->eio);
 }
 
-size_t rj_socketio_drop(struct rj_socketio *front, size_t most, const char *reason)
+size_t rj_socketio_drop(struct rj_socketio *front, size_t most, enum rj_reason reason)
 {
     return rj_eio_close_some(front->eio, most, reason);
-}
-
-void rj_socketio_drop_all(struct rj_socketio *front, const char *reason)
-{
-    rj_eio_close_some(front->eio, SIZE_MAX, reason);
 }
 
 size_t rj_socketio_connections(const struct rj_socketio *front)
@@ -340,7 +337,7 @@ void rj_socketio_close(struct rj_socketio **taken)
         return;
     *taken = NULL;
     rj_listener_close(&front->listener);
-    rj_eio_free(&front->eio, "server shutting down");
+    rj_eio_free(&front->eio, RJ_REASON_SERVER_SHUTTING_DOWN);
     rj_sio_free_dead(&front->shared);
     uv_close((uv_handle_t *)front->timer, free_timer);
     rj_server_close(&front->server);

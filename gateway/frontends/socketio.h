@@ -4,6 +4,7 @@
 #ifndef RJ_FRONTENDS_SOCKETIO_H
 #define RJ_FRONTENDS_SOCKETIO_H
 
+#include "gateway/reason.h"
 #include "proto/base/buf.h"
 #include "proto/base/status.h"
 
@@ -25,8 +26,7 @@ void rj_socketio_drain(struct rj_socketio *front);
 
 /* Drops the transport of up to `most` sessions, without a word of Socket.IO, when the turn ends: their
  * clients reconnect. Returns how many sessions are left. */
-size_t rj_socketio_drop(struct rj_socketio *front, size_t most, const char *reason);
-void rj_socketio_drop_all(struct rj_socketio *front, const char *reason);
+size_t rj_socketio_drop(struct rj_socketio *front, size_t most, enum rj_reason reason);
 
 /* Engine.IO sessions now. */
 size_t rj_socketio_connections(const struct rj_socketio *front);

@@ -90,26 +90,19 @@ static void send_connect_error(struct rj_sio_conn *conn, struct rj_span nsp, str
 
 /* ------------------------------------------------------------------------------- the peer's misbehaviour */
 
-static void log_close(struct rj_sio_conn *conn, const char *event, const char *why)
-{
-    unsigned held;
-    if (rj_log_allowed(&conn->shared->log_limit, &held))
-        rj_log(RJ_LOG_INFO, event, RJ_KV_SPAN("address", conn->handshake->address), RJ_KV_STR("why", why),
-               RJ_KV_U64("held", held));
-}
-
 static void close_invalid(struct rj_sio_conn *conn, enum rj_status status)
 {
     conn->shared->parse_errors++;
-    log_close(conn, "invalid_packet", rj_status_code(status));
-    rj_eio_close(conn->session, "parse error");
+    rj_eio_close(conn->session, RJ_REASON_FORCED_CLOSE,
+                 status == RJ_TOO_LARGE  ? "a packet that is too large"
+                 : status == RJ_TOO_MANY ? "too many attachments"
+                                         : "no Socket.IO packet");
 }
 
 static void close_forced(struct rj_sio_conn *conn, const char *why)
 {
     conn->shared->forced_closes++;
-    log_close(conn, "forced_close", why);
-    rj_eio_close(conn->session, "forced server close");
+    rj_eio_close(conn->session, RJ_REASON_FORCED_SERVER_CLOSE, why);
 }
 
 /* --------------------------------------------------------------------------------------------- receiving */
@@ -130,7 +123,7 @@ static struct rj_span auth_of(struct rj_span payload, struct rj_buf *out)
 {
     struct rj_json_iter iter = rj_json_iter(payload);
     struct rj_span key, value;
-    if (payload.len == 0)
+    if (payload.len == 0 || !(rj_json_get(payload, "pid", &value) || rj_json_get(payload, "offset", &value)))
         return payload;
     rj_buf_clear(out);
     rj_buf_put_u8(out, '{');
@@ -151,7 +144,7 @@ static void on_connect(struct rj_sio_conn *conn, const struct rj_sio_packet *pac
 {
     struct rj_sio_shared *shared = conn->shared;
     if (find_nsp(conn, packet->nsp)) {
-        close_forced(conn, "second_connect");
+        close_forced(conn, "a second CONNECT");
         return;
     }
     if (packet->nsp.len > MAX_NSP_BYTES || conn->n_members >= shared->max_clients) {
@@ -163,10 +156,10 @@ static void on_connect(struct rj_sio_conn *conn, const struct rj_sio_packet *pac
         .nsp = packet->nsp,
         .pid = string_member(packet->data, "pid", &shared->pid),
         .offset = string_member(packet->data, "offset", &shared->offset),
-        .auth = auth_of(packet->data, &shared->auth),
-        .address = conn->handshake->address,
+        .auth = shared->has_recovery ? auth_of(packet->data, &shared->auth) : packet->data,
+        .address = rj_span_str(conn->handshake->address),
         .transport = rj_span_str(rj_eio_transport(conn->session)),
-        .url = conn->handshake->url,
+        .url = rj_span_str(conn->handshake->url),
         .issued_ms = conn->handshake->issued_ms,
         .headers = conn->handshake->headers,
         .n_headers = conn->handshake->n_headers,
@@ -196,7 +189,7 @@ static void on_disconnect(struct rj_sio_conn *conn, struct member *member)
 {
     struct rj_client *client = member->client;
     remove_member(conn, member);
-    rj_client_gone(client, "client namespace disconnect", true);
+    rj_client_gone(client, RJ_REASON_CLIENT_NAMESPACE);
 }
 
 static void on_packet(struct rj_sio_conn *conn, const struct rj_sio_packet *packet)
@@ -207,7 +200,7 @@ static void on_packet(struct rj_sio_conn *conn, const struct rj_sio_packet *pack
     }
     struct member *member = find_nsp(conn, packet->nsp);
     if (!member || !member->is_connected) {
-        close_forced(conn, "namespace_not_joined");
+        close_forced(conn, "a namespace that was not joined");
         return;
     }
     switch (packet->type) {
@@ -249,7 +242,7 @@ static void *on_open(void *context, struct rj_eio_session *session, const struct
     return conn;
 }
 
-static void on_closed(void *context, const char *reason)
+static void on_closed(void *context, enum rj_reason reason)
 {
     struct rj_sio_conn *conn = context;
     rj_timeq_cancel(&conn->join);
@@ -257,7 +250,7 @@ static void on_closed(void *context, const char *reason)
         struct member *member = &conn->members[conn->n_members - 1];
         struct rj_client *client = member->client;
         remove_member(conn, member);
-        rj_client_gone(client, reason, false);
+        rj_client_gone(client, reason);
     }
     conn->next_dead = conn->shared->dead;
     conn->shared->dead = conn;
@@ -300,7 +293,7 @@ const struct rj_eio_callbacks rj_sio_callbacks = {
 void rj_sio_tick(struct rj_sio_shared *shared, uint64_t now_ms)
 {
     for (struct rj_timeq_entry *entry; (entry = rj_timeq_expired(&shared->joins, now_ms));)
-        close_forced(CONN_OF(entry), "joined_nothing");
+        close_forced(CONN_OF(entry), "no namespace joined in time");
 }
 
 void rj_sio_free_dead(struct rj_sio_shared *shared)
@@ -319,7 +312,11 @@ void rj_sio_free_dead(struct rj_sio_shared *shared)
 static struct rj_frame *encode_event(const struct rj_event *event)
 {
     struct rj_buf text = begin();
-    rj_sio_put_event(&text, event->nsp, event->name, event->args, event->offset, event->n_attachments);
+    if (event->wants_ack)
+        rj_sio_put_asking_event(&text, event->nsp, event->ack_id, event->name, event->args,
+                                event->n_attachments);
+    else
+        rj_sio_put_event(&text, event->nsp, event->name, event->args, event->offset, event->n_attachments);
     return rj_packet_frame_end(&text, event->attachments, event->n_attachments);
 }
 
@@ -372,22 +369,28 @@ static bool is_writable(void *context)
     return rj_eio_is_writable(((struct rj_sio_conn *)context)->session);
 }
 
-static void end_client(void *context, struct rj_client *client, enum rj_client_end how, const char *reason)
+static void send_disconnect(struct rj_sio_conn *conn, const struct member *member)
+{
+    struct rj_buf text = begin();
+    rj_sio_put_disconnect(&text, rj_span_str(member->nsp));
+    send_now(conn, &text);
+}
+
+static void end_client(void *context, struct rj_client *client, enum rj_client_end how, const char *why)
 {
     struct rj_sio_conn *conn = context;
     struct member *member = find_client(conn, client);
     if (!member)
         return;
-    if (how == RJ_END_NAMESPACE) {
-        struct rj_buf text = begin();
-        rj_sio_put_disconnect(&text, rj_span_str(member->nsp));
-        send_now(conn, &text);
-        remove_member(conn, member);
-        return;
-    }
+    if (how == RJ_END_NAMESPACE)
+        send_disconnect(conn, member);
+    for (size_t i = 0; how == RJ_END_CLOSE && i < conn->n_members; i++)
+        if (conn->members[i].is_connected)
+            send_disconnect(conn, &conn->members[i]);
     remove_member(conn, member);
-    log_close(conn, "transport_dropped", reason);
-    rj_eio_close(conn->session, "forced close");
+    if (how != RJ_END_NAMESPACE)
+        rj_eio_close(conn->session, how == RJ_END_CLOSE ? RJ_REASON_SERVER_NAMESPACE : RJ_REASON_FORCED_CLOSE,
+                     why);
 }
 
 const struct rj_frontend_ops rj_sio_ops = {

@@ -10,7 +10,6 @@
 #include "gateway/frontends/eio.h"
 #include "gateway/frontends/timeq.h"
 #include "gateway/socketio.h"
-#include "proto/base/log.h"
 
 struct rj_sio_conn;
 
@@ -18,12 +17,12 @@ struct rj_sio_conn;
 struct rj_sio_shared {
     struct rj_gateway *gateway;
     struct rj_sio_limits limits;
-    size_t max_clients;                       /* namespaces of one connection */
-    struct rj_timeq joins;                    /* connections that have joined no namespace yet */
-    struct rj_sio_conn *dead;                 /* to be freed when the turn ends */
+    bool has_recovery;        /* pid and offset in a CONNECT are ours, not the application's */
+    size_t max_clients;       /* namespaces of one connection */
+    struct rj_timeq joins;    /* connections that have joined no namespace yet */
+    struct rj_sio_conn *dead; /* to be freed when the turn ends */
     struct rj_buf scratch, pid, offset, auth; /* for one packet */
-    struct rj_log_limit log_limit;
-    uint64_t parse_errors;  /* connections closed for an invalid packet */
+    uint64_t parse_errors;                    /* connections closed for an invalid packet */
     uint64_t forced_closes; /* for breaking the protocol's order, or for joining nothing in time */
 };
 

@@ -34,7 +34,7 @@ static void start(struct rj_process *process, const struct broker *broker, const
     unlink(err);
     snprintf(command, sizeof command, "broker=%s; ctl='%s --broker %s'; example=%s; { %s\n} > %s",
              broker->endpoint, rj_process_program("rejoinctl", ctl, sizeof ctl), broker->endpoint,
-             rj_process_program("rejoin-example-publisher", example, sizeof example), line, out);
+             rj_process_program("example-publisher", example, sizeof example), line, out);
     const char *const argv[] = {"/bin/sh", "-c", command, NULL};
     assert_true(rj_process_start(process, argv, NULL, err));
 }

@@ -201,6 +201,49 @@ static void a_tail_gives_what_there_is_then_what_comes_as_far_as_its_credit_goes
     close_world(&world);
 }
 
+/* The union of the rooms, each message once. */
+static void a_tail_of_several_rooms_gives_each_message_once_in_the_logs_order(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    char *rooms[] = {"coffee", "tea", "coffee"};
+    Rejoin__Tail asked = REJOIN__TAIL__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    asked.namespace_ = "/";
+    asked.room = "tea";
+    asked.rooms = rooms;
+    asked.n_rooms = 3;
+    asked.offset = "0";
+    asked.credit = 100;
+    command.kind_case = REJOIN__COMMAND__KIND_TAIL;
+    command.tail = &asked;
+    publish_to(&world.backend, (const char *[]){"tea", NULL}, "");
+    publish_to(&world.backend, (const char *[]){"cocoa", NULL}, "");
+    publish_to(&world.backend, (const char *[]){"tea", "coffee", NULL}, "");
+    uint64_t tail = rj_test_peer_command(&world.backend, 0, &command);
+    Rejoin__Reply *reply = rj_test_peer_reply(&world.backend, tail);
+    assert_true(reply && !reply->error);
+    publish_to(&world.backend, (const char *[]){"cocoa", NULL}, "");
+    publish_to(&world.backend, (const char *[]){"coffee", NULL}, "");
+    static const uint64_t expected[] = {1, 3, 5};
+    for (size_t i = 0; i < 3; i++) {
+        Rejoin__Deliver *deliver = rj_test_peer_deliver(&world.backend, tail, RJ_TEST_DEADLINE_MS);
+        assert_non_null(deliver);
+        assert_int_equal(deliver->pos, expected[i]);
+    }
+    assert_null(rj_test_peer_deliver(&world.backend, tail, 0));
+    static char *many[65];
+    for (size_t i = 0; i < 65; i++)
+        many[i] = "tea";
+    asked.rooms = many;
+    asked.n_rooms = 65;
+    command.id = 0;
+    assert_true(rj_test_failed_with(
+        rj_test_peer_reply(&world.backend, rj_test_peer_command(&world.backend, 0, &command)), "too_many"));
+    close_world(&world);
+}
+
 static void a_tail_goes_on_after_an_offset_across_a_crash(void **state)
 {
     (void)state;
@@ -278,6 +321,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_backends_id_holds_across_its_restart_and_the_brokers),
     cmocka_unit_test(a_backends_mistakes_are_told),
     cmocka_unit_test(a_tail_gives_what_there_is_then_what_comes_as_far_as_its_credit_goes),
+    cmocka_unit_test(a_tail_of_several_rooms_gives_each_message_once_in_the_logs_order),
     cmocka_unit_test(a_tail_goes_on_after_an_offset_across_a_crash),
     cmocka_unit_test(a_silent_backend_is_gone_after_a_lease),
     cmocka_unit_test(what_retention_trimmed_is_a_gap_and_is_told),

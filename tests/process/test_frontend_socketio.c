@@ -62,7 +62,8 @@ static void write_file(const char *folder, const char *name, const char *text)
 
 static int setup_with(void **state, const char *const env[])
 {
-    static const char *const flags[] = {"--namespaces", "/,/chat", "--identity", "claimed", NULL};
+    static const char *const flags[] = {"--namespaces", "/,/chat", "--identity", "claimed", "--ping",
+                                        "50",           "--lease", "400",        NULL};
     struct system *system = calloc(1, sizeof *system);
     *state = system;
     rj_test_broker_start(&system->broker, flags);
@@ -81,7 +82,7 @@ static int setup(void **state)
 
 static int setup_tight(void **state)
 {
-    static const char *const env[] = {"REJOIN_CONNECT_TIMEOUT=300", "REJOIN_RECOVERY=off",
+    static const char *const env[] = {"REJOIN_CONNECT_TIMEOUT=1000", "REJOIN_RECOVERY=off",
                                       "REJOIN_MAX_CLIENTS_PER_CONNECTION=1", "REJOIN_MAX_CONNECTIONS=10",
                                       NULL};
     return setup_with(state, env);

@@ -1,23 +1,28 @@
 /* engineio-echo: the Engine.IO layer alone, with no gateway and no broker behind it. Sends every message
  * back, as the official Engine.IO test suite wants it.
  *
- *     engineio-echo [PING_INTERVAL_MS [PING_TIMEOUT_MS [MAX_PAYLOAD [UPGRADE_TIMEOUT_MS [PORT [ORIGINS]]]]]]
+ *     engineio-echo --listen HOST:PORT [--ping-interval MS] [--ping-timeout MS] [--upgrade-timeout MS]
+ *                   [--max-payload BYTES] [--cors-origins ORIGIN,…]
  *
  * Prints "engineio-echo ready listen=HOST:PORT". The message "close me" makes it close the session; "burst N
  * SIZE" is answered by N messages of that size. SIGTERM ends it.
  */
 #include <signal.h>
+#include <stddef.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "gateway/engineio.h"
 #include "gateway/frontends/eio.h"
 #include "gateway/frontends/listener.h"
 #include "gateway/frontends/packet_frame.h"
 #include "proto/base/clock.h"
+#include "proto/base/settings.h"
 
 struct echo {
     uv_loop_t loop;
     struct rj_eio *eio;
+    struct rj_route route;
     struct rj_server *server;
     struct rj_listener *listener;
     uv_prepare_t prepare;
@@ -68,7 +73,7 @@ static void on_message(void *conn, bool is_binary, struct rj_span data)
     }
     rj_buf_put_span(&text, data);
     if (rj_span_is(data, "close me"))
-        rj_eio_close(conn, "forced close");
+        rj_eio_close(conn, RJ_REASON_FORCED_CLOSE, NULL);
     else if (data.len > 6 && memcmp(data.data, "burst ", 6) == 0)
         send_burst(conn, rj_buf_cstr(&text));
     else
@@ -81,10 +86,10 @@ static void on_nothing(void *conn)
     (void)conn;
 }
 
-static void on_closed(void *conn, const char *reason)
+static void on_closed(void *conn, enum rj_reason reason)
 {
     (void)conn;
-    printf("closed reason=%s\n", reason);
+    printf("closed reason=%s\n", rj_reason_text(reason));
     fflush(stdout);
 }
 
@@ -133,10 +138,47 @@ static bool has_room(void *context)
     return true;
 }
 
-static unsigned long long number(int argc, char **argv, int at, unsigned long long fallback)
-{
-    return at < argc ? strtoull(argv[at], NULL, 10) : fallback;
-}
+/* ---- settings */
+
+struct conf {
+    char *listen;
+    uint64_t ping_interval_ms, ping_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
+    char **cors_origins;
+};
+
+#define FIELD(name) offsetof(struct conf, name)
+#define TIME(text, member, usual)                                                                            \
+    {                                                                                                        \
+        .name = (text), .type = RJ_SETTING_U64, .field = FIELD(member), .fallback = (usual), .least = 10,    \
+        .most = 86400000, .unit = "ms", .help = "as of rejoin-gateway"                                       \
+    }
+
+static const struct rj_setting settings[] = {
+    {.name = "listen",
+     .type = RJ_SETTING_TEXT,
+     .field = FIELD(listen),
+     .fallback = "127.0.0.1:0",
+     .help = "HOST:PORT; port 0 takes a free one"},
+    TIME("ping-interval", ping_interval_ms, "300"),
+    TIME("ping-timeout", ping_timeout_ms, "200"),
+    TIME("upgrade-timeout", upgrade_timeout_ms, "10000"),
+    {.name = "max-payload",
+     .type = RJ_SETTING_U64,
+     .field = FIELD(max_payload_bytes),
+     .fallback = "1000000",
+     .least = 1,
+     .most = 1 << 29,
+     .unit = "bytes",
+     .help = "largest message"},
+    {.name = "cors-origins",
+     .type = RJ_SETTING_LIST,
+     .field = FIELD(cors_origins),
+     .fallback = "",
+     .help = "as of rejoin-gateway"},
+    {0},
+};
+
+/* ---- life */
 
 static void close_all(struct echo *echo)
 {
@@ -144,7 +186,7 @@ static void close_all(struct echo *echo)
     uv_timer_stop(&echo->timer);
     uv_signal_stop(&echo->signal);
     rj_listener_close(&echo->listener);
-    rj_eio_free(&echo->eio, "server shutting down");
+    rj_eio_free(&echo->eio, RJ_REASON_SERVER_SHUTTING_DOWN);
     uv_close((uv_handle_t *)&echo->prepare, NULL);
     uv_close((uv_handle_t *)&echo->timer, NULL);
     uv_close((uv_handle_t *)&echo->signal, NULL);
@@ -154,48 +196,76 @@ static void close_all(struct echo *echo)
     uv_loop_close(&echo->loop);
 }
 
-int main(int argc, char **argv)
+static void open_eio(struct echo *echo, const struct conf *conf)
 {
-    struct echo echo = {0};
-    char *origins[] = {argc > 6 ? argv[6] : NULL, NULL};
-    size_t max_payload = number(argc, argv, 3, 1000000);
-    uv_loop_init(&echo.loop);
-    echo.eio = rj_eio_new(&(struct rj_eio_options){
+    echo->eio = rj_eio_new(&(struct rj_eio_options){
         .path = "/engine.io/",
-        .ping_interval_ms = number(argc, argv, 1, 300),
-        .ping_timeout_ms = number(argc, argv, 2, 200),
-        .upgrade_timeout_ms = number(argc, argv, 4, 10000),
-        .max_payload_bytes = max_payload,
-        .cors = {origins},
+        .ping_interval_ms = conf->ping_interval_ms,
+        .ping_timeout_ms = conf->ping_timeout_ms,
+        .upgrade_timeout_ms = conf->upgrade_timeout_ms,
+        .max_payload_bytes = conf->max_payload_bytes,
+        .cors = {conf->cors_origins},
         .callbacks = &callbacks,
     });
-    struct rj_route route = {echo.eio, rj_eio_on_request, rj_eio_on_upgrade};
-    struct rj_server_options server = {.loop = &echo.loop,
-                                       .routes = &route,
+    echo->route = (struct rj_route){echo->eio, rj_eio_on_request, rj_eio_on_upgrade};
+}
+
+static bool open_server(struct echo *echo, const struct conf *conf)
+{
+    struct rj_server_options server = {.loop = &echo->loop,
+                                       .routes = &echo->route,
                                        .n_routes = 1,
-                                       .max_message_bytes = max_payload,
+                                       .max_message_bytes = conf->max_payload_bytes,
                                        .stuck_timeout_s = 60};
-    struct rj_listener_options listener = {.loop = &echo.loop,
-                                           .host = "127.0.0.1",
-                                           .port = argc > 5 ? argv[5] : "0",
+    char *colon = strrchr(conf->listen, ':');
+    if (!colon)
+        return false;
+    *colon = '\0';
+    struct rj_listener_options listener = {.loop = &echo->loop,
+                                           .host = conf->listen,
+                                           .port = colon + 1,
                                            .on_accept = on_accept,
                                            .has_room = has_room,
-                                           .context = &echo};
-    if (rj_server_open(&server, &echo.server) != RJ_OK ||
-        rj_listener_open(&listener, &echo.listener) != RJ_OK) {
+                                           .context = echo};
+    return rj_server_open(&server, &echo->server) == RJ_OK &&
+           rj_listener_open(&listener, &echo->listener) == RJ_OK;
+}
+
+static void start_handles(struct echo *echo)
+{
+    echo->prepare.data = echo->timer.data = echo;
+    uv_prepare_init(&echo->loop, &echo->prepare);
+    uv_prepare_start(&echo->prepare, on_turn);
+    uv_timer_init(&echo->loop, &echo->timer);
+    uv_signal_init(&echo->loop, &echo->signal);
+    uv_signal_start(&echo->signal, on_signal, SIGTERM);
+}
+
+int main(int argc, char **argv)
+{
+    static const struct rj_settings_program program = {.name = "engineio-echo",
+                                                       .summary = "sends every Engine.IO message back",
+                                                       .version = REJOIN_VERSION,
+                                                       .table = settings};
+    struct echo echo = {0};
+    struct conf conf = {0};
+    enum rj_settings_outcome outcome = rj_settings_load(&program, argc, argv, environ, &conf);
+    if (outcome != RJ_SETTINGS_RUN) {
+        rj_settings_free(settings, &conf);
+        return outcome == RJ_SETTINGS_EXIT ? 0 : 2;
+    }
+    signal(SIGPIPE, SIG_IGN);
+    uv_loop_init(&echo.loop);
+    open_eio(&echo, &conf);
+    if (!open_server(&echo, &conf)) {
         fprintf(stderr, "engineio-echo: cannot listen\n");
         return 1;
     }
-    echo.prepare.data = echo.timer.data = &echo;
-    uv_prepare_init(&echo.loop, &echo.prepare);
-    uv_prepare_start(&echo.prepare, on_turn);
-    uv_timer_init(&echo.loop, &echo.timer);
-    uv_signal_init(&echo.loop, &echo.signal);
-    uv_signal_start(&echo.signal, on_signal, SIGTERM);
-    signal(SIGPIPE, SIG_IGN);
+    start_handles(&echo);
     printf("engineio-echo ready listen=%s\n", rj_listener_address(echo.listener));
     fflush(stdout);
     uv_run(&echo.loop, UV_RUN_DEFAULT);
     close_all(&echo);
+    rj_settings_free(settings, &conf);
     return 0;
 }

@@ -113,6 +113,54 @@ static void assert_metric(double value, const char *expected)
     rj_buf_free(&line);
 }
 
+static void plain_arguments_are_told_from_data(void **state)
+{
+    (void)state;
+    struct rejoin_message message = message_with("[1,2]");
+    message.is_plain = true;
+    assert_prints(&message, "{\"offset\":\"a.b\",\"ts\":5,\"namespace\":\"/\",\"room\":\"lobby\",\"seq\":7,"
+                            "\"event\":\"room:message\",\"from\":{\"user\":null,\"sid\":null},"
+                            "\"args\":[1,2]}");
+}
+
+static void an_emitted_line_has_a_seq_for_each_target(void **state)
+{
+    (void)state;
+    const struct rejoin_published published = {.offset = "x.1", .ts_ms = 9, .seq_count = 2, .seqs = {3, 4}};
+    struct rj_buf line = {0};
+    rj_ctl_print_emitted(&line, &published);
+    assert_string_equal(rj_buf_cstr(&line),
+                        "{\"seqs\":[3,4],\"offset\":\"x.1\",\"ts\":9,\"duplicate\":false}");
+    rj_buf_free(&line);
+}
+
+static void a_socket_is_one_json_object(void **state)
+{
+    (void)state;
+    static const char *const rooms[] = {"a", "\"b\""};
+    static const struct rejoin_header headers[] = {{"x", "1"}, {"x", "2"}};
+    static const struct rejoin_handshake handshake = {"192.0.2.1", "polling", "/u", true, 5, headers, 2};
+    struct rejoin_socket socket = {
+        .sid = "s", .nsp = "/", .user = "", .data = "", .auth = "", .connected_ms = 7, .rooms = {rooms, 2}};
+    struct rj_buf line = {0};
+    rj_ctl_print_socket(&line, &socket);
+    assert_string_equal(rj_buf_cstr(&line), "{\"sid\":\"s\",\"namespace\":\"/\",\"user\":null,"
+                                            "\"rooms\":[\"a\",\"\\\"b\\\"\"],\"data\":null,\"connected\":7}");
+    rj_buf_clear(&line);
+    socket.user = "ann";
+    socket.data = "{\n}";
+    socket.auth = "{\"t\":1}";
+    socket.handshake = &handshake;
+    socket.rooms.count = 0;
+    rj_ctl_print_socket(&line, &socket);
+    assert_string_equal(rj_buf_cstr(&line),
+                        "{\"sid\":\"s\",\"namespace\":\"/\",\"user\":\"ann\",\"rooms\":[],\"data\":{ },"
+                        "\"connected\":7,\"auth\":{\"t\":1},\"handshake\":{\"address\":\"192.0.2.1\","
+                        "\"transport\":\"polling\",\"url\":\"/u\",\"secure\":true,\"issued\":5,"
+                        "\"headers\":[[\"x\",\"1\"],[\"x\",\"2\"]]}}");
+    rj_buf_free(&line);
+}
+
 static void whole_metrics_are_printed_as_whole_numbers(void **state)
 {
     (void)state;
@@ -129,6 +177,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_message_for_several_targets_names_them),
     cmocka_unit_test(attachments_are_printed_in_base64),
     cmocka_unit_test(a_published_line_tells_place_and_duplicate),
+    cmocka_unit_test(plain_arguments_are_told_from_data),
+    cmocka_unit_test(an_emitted_line_has_a_seq_for_each_target),
+    cmocka_unit_test(a_socket_is_one_json_object),
     cmocka_unit_test(whole_metrics_are_printed_as_whole_numbers),
 };
 

@@ -11,19 +11,22 @@ static void a_mask_names_every_gateway_with_members_in_any_room(void **state)
 {
     (void)state;
     struct rj_rooms rooms = {0};
+    struct rj_gateway gateways[] = {{.peer.slot = 0}, {.peer.slot = 63}, {.peer.slot = 5}};
+    struct rj_session sessions[] = {
+        {.gateway = &gateways[0]}, {.gateway = &gateways[1]}, {.gateway = &gateways[2]}};
     struct rj_room *tea = make_room(&rooms, 1, "tea"), *coffee = make_room(&rooms, 2, "coffee");
-    rj_room_enter(tea, 0);
-    rj_room_enter(tea, 63);
-    rj_room_enter(coffee, 0);
-    rj_room_enter(coffee, 5);
+    rj_members_enter(&tea->members, &sessions[0]);
+    rj_members_enter(&tea->members, &sessions[1]);
+    rj_members_enter(&coffee->members, &sessions[0]);
+    rj_members_enter(&coffee->members, &sessions[2]);
     assert_true(rj_delivery_mask(&rooms, (const rj_room_id[]){1}, 1) == (1 | UINT64_C(1) << 63));
     assert_true(rj_delivery_mask(&rooms, (const rj_room_id[]){1, 2, 99}, 3) ==
                 (1 | UINT64_C(1) << 63 | 1 << 5));
     assert_true(rj_delivery_mask(&rooms, (const rj_room_id[]){99}, 1) == 0);
-    rj_room_exit(tea, 0);
-    rj_room_exit(tea, 63);
-    rj_room_exit(coffee, 0);
-    rj_room_exit(coffee, 5);
+    for (int i = 0; i < 2; i++) {
+        rj_members_exit(&tea->members, 0);
+        rj_members_exit(&coffee->members, 0);
+    }
     rj_room_unref(&rooms, tea);
     rj_room_unref(&rooms, coffee);
 }

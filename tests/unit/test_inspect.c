@@ -294,6 +294,19 @@ static void a_pair_without_a_version_is_found(void **state)
     expect_fault(f, "entry 1 of the table cursor has no version");
 }
 
+/* The first stores had no table of groups. */
+static void a_store_from_before_backends_served_is_whole(void **state)
+{
+    struct fixture *f = *state;
+    struct findings findings;
+    struct planting planting = begin(f);
+    assert_int_equal(mdb_drop(planting.txn, planting.env.kv[RJ_TABLE_SERVICE], 1), 0);
+    end(&planting);
+    check(f->path, &findings);
+    assert_int_equal(findings.report.faults, 0);
+    rj_buf_free(&findings.text);
+}
+
 static void an_end_that_is_not_indexed_yet_is_no_fault(void **state)
 {
     struct fixture *f = *state;
@@ -412,6 +425,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_name_with_the_id_of_another_room_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(wrong_meta_values_are_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_pair_without_a_version_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_store_from_before_backends_served_is_whole, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(an_end_that_is_not_indexed_yet_is_no_fault, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_trimmed_store_has_no_faults, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(an_open_store_is_not_checked, set_up_records, tear_down),

@@ -56,9 +56,52 @@ static void a_fresh_stream_forgets_only_what_it_states_anew(void **state)
     rj_pending_free(&pending);
 }
 
+static Rejoin__Item *unpack(const struct rj_pending_command *entry, struct rj_arena *arena)
+{
+    Rejoin__Item *item =
+        (Rejoin__Item *)rj_wire_unpack_message(&rejoin__item__descriptor, rj_buf_span(&entry->item), arena);
+    assert_non_null(item);
+    return item;
+}
+
+static void an_event_that_was_said_before_is_marked_when_it_is_said_again(void **state)
+{
+    (void)state;
+    struct rj_pending pending = {0};
+    struct rj_arena arena = {0};
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Event event = REJOIN__EVENT__INIT;
+    ProtobufCBinaryData attachment = {3, (uint8_t *)"abc"};
+    event.name = "order";
+    event.args = (ProtobufCBinaryData){3, (uint8_t *)"[1]"};
+    event.attachments = &attachment;
+    event.n_attachments = 1;
+    event.wants_ack = true;
+    command.client = 4;
+    command.kind_case = REJOIN__COMMAND__KIND_EVENT;
+    command.event = &event;
+    struct rj_pending_command *entry = rj_pending_add(&pending, &command);
+    rj_pending_mark_repeated(entry); /* it was never said */
+    assert_false(unpack(entry, &arena)->command->event->repeated);
+    entry->was_said = true;
+    rj_pending_mark_repeated(entry);
+    rj_pending_mark_repeated(entry);
+    const Rejoin__Command *again = unpack(entry, &arena)->command;
+    assert_int_equal(again->id, entry->id);
+    assert_int_equal(again->client, 4);
+    assert_true(again->event->repeated);
+    assert_true(again->event->wants_ack);
+    assert_string_equal(again->event->name, "order");
+    assert_int_equal(again->event->n_attachments, 1);
+    assert_memory_equal(again->event->attachments[0].data, "abc", 3);
+    rj_arena_free(&arena);
+    rj_pending_free(&pending);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_command_is_remembered_packed_until_it_is_taken),
     cmocka_unit_test(a_fresh_stream_forgets_only_what_it_states_anew),
+    cmocka_unit_test(an_event_that_was_said_before_is_marked_when_it_is_said_again),
 };
 
 RJ_TEST_MAIN(tests)

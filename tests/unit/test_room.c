@@ -61,39 +61,37 @@ static void a_room_lives_while_it_is_referred_to(void **state)
     assert_null(rj_room_find(&rooms, 7));
 }
 
-/* Against the obvious model: one counter for every slot. */
-static void counts_are_kept_for_every_gateway(void **state)
+static void all_rooms_are_listed_whoever_goes(void **state)
 {
     (void)state;
+    enum { N = 50 };
     struct rj_rooms rooms = {0};
     uint8_t key[RJ_TARGET_KEY_MAX];
-    struct rj_room *room = rj_room_ref(&rooms, 1, tea_key(key));
-    unsigned model[RJ_GATEWAYS_MAX] = {0}, total = 0;
-    srand(4711);
-    for (int step = 0; step < 20000; step++) {
-        unsigned slot = (unsigned)rand() % RJ_GATEWAYS_MAX;
-        if (rand() % 2) {
-            rj_room_enter(room, slot);
-            model[slot]++;
-            total++;
-        } else if (model[slot]) {
-            rj_room_exit(room, slot);
-            model[slot]--;
-            total--;
-        }
-        assert_int_equal(room->members, total);
-        assert_int_equal(room->gateways >> slot & 1, model[slot] > 0);
-        if (step % 100)
-            continue;
-        for (unsigned i = 0; i < RJ_GATEWAYS_MAX; i++)
-            assert_int_equal(rj_room_members_at(room, i), model[i]);
+    for (rj_room_id id = 1; id <= N; id++)
+        rj_room_ref(&rooms, id, tea_key(key));
+    for (rj_room_id id = 1; id <= N; id += 3)
+        rj_room_unref(&rooms, rj_room_find(&rooms, id));
+    assert_int_equal(rooms.n, N - (N + 2) / 3);
+    for (uint32_t i = 0; i < rooms.n; i++) {
+        assert_int_equal(rooms.list[i]->place, i);
+        assert_ptr_equal(rj_room_find(&rooms, rooms.list[i]->id), rooms.list[i]);
     }
-    for (unsigned i = 0; i < RJ_GATEWAYS_MAX; i++)
-        while (model[i]--)
-            rj_room_exit(room, i);
-    assert_int_equal(room->members, 0);
-    assert_int_equal(room->gateways, 0);
-    rj_room_unref(&rooms, room);
+    while (rooms.n)
+        rj_room_unref(&rooms, rooms.list[0]);
+    assert_null(rooms.list);
+    assert_null(rooms.by_id);
+}
+
+static void a_key_tells_whether_it_is_a_room_of_a_namespace(void **state)
+{
+    (void)state;
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    struct rj_span room = rj_span_of(key, rj_target_key(key, 0, "/chat", "tea"));
+    assert_true(rj_target_key_is_room_of(room, "/chat"));
+    assert_false(rj_target_key_is_room_of(room, "/cha"));
+    assert_false(rj_target_key_is_room_of(room, "/chatt"));
+    room = rj_span_of(key, rj_target_key(key, 3, "/chat", "tea"));
+    assert_false(rj_target_key_is_room_of(room, "/chat"));
 }
 
 static const struct CMUnitTest tests[] = {
@@ -101,7 +99,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(keys_of_different_targets_differ_however_the_names_are_cut),
     cmocka_unit_test(a_name_is_1_to_255_bytes_of_utf8),
     cmocka_unit_test(a_room_lives_while_it_is_referred_to),
-    cmocka_unit_test(counts_are_kept_for_every_gateway),
+    cmocka_unit_test(all_rooms_are_listed_whoever_goes),
+    cmocka_unit_test(a_key_tells_whether_it_is_a_room_of_a_namespace),
 };
 
 RJ_TEST_MAIN(tests)

@@ -1,136 +1,14 @@
-/* How a handle heals and what it gives up on, against a peer that says exactly what the test wants: a bare
- * ROUTER in the same thread. What a broker does on its own is left to the process tests.
+/* How a handle heals and what it gives up on, against a peer that says exactly what the test wants. What a
+ * broker does on its own is left to the process tests.
  */
 #include <rejoin.h>
 #include <string.h>
-#include <zmq.h>
 
 #include "proto/base/clock.h"
 #include "proto/offset.h"
-#include "proto/wire.h"
-#include "tests/support/process.h"
-#include "tests/support/test.h"
+#include "tests/support/played.h"
 
-enum { PATIENCE_MS = 10000, EPOCH = 40 };
-
-struct peer {
-    void *context, *router;
-    char folder[64], endpoint[96];
-    uint8_t route[32]; /* of whom was heard last */
-    size_t route_len;
-    struct rj_arena arena; /* what was heard last */
-    struct rejoin *handle;
-    uint32_t lease_ms, max_frame_bytes; /* for the next Welcome; 0 = its default */
-};
-
-static void open_peer(struct peer *peer)
-{
-    const int none = 0;
-    *peer = (struct peer){.context = zmq_ctx_new()};
-    assert_true(rj_temp_dir(peer->folder, sizeof peer->folder));
-    snprintf(peer->endpoint, sizeof peer->endpoint, "ipc://%s/s", peer->folder);
-    peer->router = zmq_socket(peer->context, ZMQ_ROUTER);
-    zmq_setsockopt(peer->router, ZMQ_LINGER, &none, sizeof none);
-    assert_int_equal(zmq_bind(peer->router, peer->endpoint), 0);
-    struct rejoin_options options = {.endpoint = peer->endpoint, .name = "test"};
-    assert_int_equal(rejoin_open(&options, &peer->handle), REJOIN_OK);
-}
-
-static void close_peer(struct peer *peer)
-{
-    rejoin_close(&peer->handle);
-    rj_arena_free(&peer->arena);
-    zmq_close(peer->router);
-    zmq_ctx_term(peer->context);
-    rj_temp_dir_remove(peer->folder);
-}
-
-/* The next batch that the handle sends. */
-static const Rejoin__Batch *hear(struct peer *peer)
-{
-    uint64_t deadline = rj_clock_mono_ms() + PATIENCE_MS;
-    int len;
-    while ((len = zmq_recv(peer->router, peer->route, sizeof peer->route, ZMQ_DONTWAIT)) < 0) {
-        assert_true(rj_clock_mono_ms() < deadline);
-        rejoin_run_once(peer->handle, 5);
-    }
-    peer->route_len = (size_t)len;
-    zmq_msg_t frame;
-    zmq_msg_init(&frame);
-    len = zmq_msg_recv(&frame, peer->router, 0);
-    assert_true(len > 0);
-    Rejoin__Batch *batch;
-    rj_arena_reset(&peer->arena);
-    assert_int_equal(
-        rj_wire_unpack(rj_span_of(zmq_msg_data(&frame), (size_t)len), (size_t)len, &peer->arena, &batch),
-        RJ_OK);
-    zmq_msg_close(&frame);
-    return batch;
-}
-
-/* The next item of that kind; heartbeats and others before it are passed over. */
-static const Rejoin__Item *hear_kind(struct peer *peer, Rejoin__Item__KindCase kind)
-{
-    for (;;) {
-        const Rejoin__Batch *batch = hear(peer);
-        for (size_t i = 0; i < batch->n_items; i++)
-            if (batch->items[i]->kind_case == kind)
-                return batch->items[i];
-    }
-}
-
-static void say_bytes(struct peer *peer, const void *data, size_t len)
-{
-    assert_true(zmq_send(peer->router, peer->route, peer->route_len, ZMQ_SNDMORE) >= 0);
-    assert_true(zmq_send(peer->router, data, len, 0) >= 0);
-}
-
-static void say_numbered(struct peer *peer, Rejoin__Item__KindCase kind, void *body, uint64_t number)
-{
-    Rejoin__Item item = REJOIN__ITEM__INIT;
-    item.kind_case = kind;
-    item.ping = body; /* whichever member it is: all are pointers */
-    struct rj_wire_out out = {0};
-    rj_wire_put(&out, &item);
-    rj_wire_seal(&out, number, 0);
-    say_bytes(peer, out.frame.data, out.frame.len);
-    rj_wire_free(&out);
-}
-
-static void say(struct peer *peer, Rejoin__Item__KindCase kind, void *body)
-{
-    say_numbered(peer, kind, body, 0);
-}
-
-static void welcome(struct peer *peer)
-{
-    Rejoin__Welcome welcome = REJOIN__WELCOME__INIT;
-    welcome.epoch = EPOCH;
-    welcome.ping_ms = 50;
-    welcome.lease_ms = peer->lease_ms ? peer->lease_ms : PATIENCE_MS;
-    welcome.max_frame_bytes = peer->max_frame_bytes;
-    say(peer, REJOIN__ITEM__KIND_WELCOME, &welcome);
-}
-
-/* Hears Hello and answers it. */
-static void greet(struct peer *peer, char id[64])
-{
-    const Rejoin__Hello *hello = hear_kind(peer, REJOIN__ITEM__KIND_HELLO)->hello;
-    assert_int_equal(hello->role, REJOIN__HELLO__ROLE__BACKEND);
-    assert_string_equal(hello->name, "test");
-    snprintf(id, 64, "%s", hello->id);
-    welcome(peer);
-}
-
-static void say_error(struct peer *peer, const char *code)
-{
-    Rejoin__Error error = REJOIN__ERROR__INIT;
-    error.code = (char *)(uintptr_t)code;
-    error.message = (char *)(uintptr_t) "because";
-    say(peer, REJOIN__ITEM__KIND_ERROR, &error);
-}
-
-static void say_published(struct peer *peer, uint64_t id, uint64_t seq)
+static void say_published(struct played *peer, uint64_t id, uint64_t seq)
 {
     Rejoin__Published published = REJOIN__PUBLISHED__INIT;
     published.pos = seq;
@@ -141,7 +19,7 @@ static void say_published(struct peer *peer, uint64_t id, uint64_t seq)
     reply.id = id;
     reply.result_case = REJOIN__REPLY__RESULT_PUBLISHED;
     reply.published = &published;
-    say(peer, REJOIN__ITEM__KIND_REPLY, &reply);
+    played_say(peer, REJOIN__ITEM__KIND_REPLY, &reply);
 }
 
 struct ends {
@@ -158,61 +36,53 @@ static void on_end(void *arg, enum rejoin_status status, const struct rejoin_pub
     ends->last_seq = result ? result->seq : 0;
 }
 
-static void publish(struct peer *peer, const char *data, bool is_volatile, struct ends *ends)
+static void publish(struct played *peer, const char *data, bool is_volatile, struct ends *ends)
 {
     struct rejoin_publish message = {.room = "lobby", .data = data, .is_volatile = is_volatile};
     assert_int_equal(rejoin_publish(peer->handle, &message, on_end, ends), REJOIN_OK);
 }
 
-static void run_until(struct peer *peer, const unsigned *count, unsigned wanted)
-{
-    uint64_t deadline = rj_clock_mono_ms() + PATIENCE_MS;
-    while (*count < wanted && rj_clock_mono_ms() < deadline)
-        rejoin_run_once(peer->handle, 5);
-    assert_int_equal(*count, wanted);
-}
-
 static void a_version_error_is_final(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct ends ends = {0};
-    open_peer(&peer);
+    played_open(&peer);
     publish(&peer, "1", false, &ends);
-    hear_kind(&peer, REJOIN__ITEM__KIND_HELLO);
-    say_error(&peer, "version");
-    run_until(&peer, &ends.count, 1);
+    played_hear_kind(&peer, REJOIN__ITEM__KIND_HELLO);
+    played_say_error(&peer, "version");
+    played_run_until(&peer, &ends.count, 1);
     assert_int_equal(ends.status, REJOIN_BAD_VERSION);
     assert_int_equal(rejoin_process(peer.handle), REJOIN_BAD_VERSION);
     assert_int_equal(rejoin_connect(peer.handle, -1), REJOIN_BAD_VERSION);
     assert_int_equal(rejoin_stats_wait(peer.handle, -1, &(struct rejoin_metrics *){NULL}),
                      REJOIN_BAD_VERSION);
     assert_non_null(strstr(rejoin_detail(peer.handle), "because"));
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static void a_frame_of_another_version_is_final(void **state)
 {
     (void)state;
-    struct peer peer;
-    open_peer(&peer);
-    hear_kind(&peer, REJOIN__ITEM__KIND_HELLO);
-    say_bytes(&peer, "RJ\x7f\0", 4);
+    struct played peer;
+    played_open(&peer);
+    played_hear_kind(&peer, REJOIN__ITEM__KIND_HELLO);
+    played_say_bytes(&peer, "RJ\x7f\0", 4);
     assert_int_equal(rejoin_connect(peer.handle, PATIENCE_MS), REJOIN_BAD_VERSION);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static void a_refused_name_is_final_and_overload_is_not(void **state)
 {
     (void)state;
-    struct peer peer;
-    open_peer(&peer);
-    hear_kind(&peer, REJOIN__ITEM__KIND_HELLO);
-    say_error(&peer, "too_many");
-    hear_kind(&peer, REJOIN__ITEM__KIND_HELLO); /* it tries again */
-    say_error(&peer, "bad_name");
+    struct played peer;
+    played_open(&peer);
+    played_hear_kind(&peer, REJOIN__ITEM__KIND_HELLO);
+    played_say_error(&peer, "too_many");
+    played_hear_kind(&peer, REJOIN__ITEM__KIND_HELLO); /* it tries again */
+    played_say_error(&peer, "bad_name");
     assert_int_equal(rejoin_connect(peer.handle, PATIENCE_MS), REJOIN_BAD_NAME);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 /* The publishes of one batch, as far as a test looks at them. */
@@ -223,11 +93,11 @@ struct heard {
 };
 
 /* Hears the next batch with publishes in it. */
-static void hear_publishes(struct peer *peer, struct heard *heard)
+static void hear_publishes(struct played *peer, struct heard *heard)
 {
     *heard = (struct heard){0};
     while (heard->count == 0) {
-        const Rejoin__Batch *batch = hear(peer);
+        const Rejoin__Batch *batch = played_hear(peer);
         for (size_t i = 0; i < batch->n_items; i++) {
             const Rejoin__Command *command = batch->items[i]->command;
             if (batch->items[i]->kind_case != REJOIN__ITEM__KIND_COMMAND ||
@@ -243,26 +113,26 @@ static void hear_publishes(struct peer *peer, struct heard *heard)
 static void what_is_unanswered_is_repeated_in_order_under_its_ids(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct ends ends = {0};
     struct heard first, again;
     char before[64], after[64];
-    open_peer(&peer);
+    played_open(&peer);
     publish(&peer, "0", false, &ends);
     publish(&peer, "1", false, &ends);
     publish(&peer, "2", false, &ends);
-    greet(&peer, before);
+    played_greet(&peer, before);
     hear_publishes(&peer, &first);
     assert_int_equal(first.count, 3);
     assert_memory_equal(first.data, "012", 3);
     assert_string_not_equal(first.ids[0], first.ids[1]);
     say_published(&peer, first.commands[1], 5);
-    run_until(&peer, &ends.count, 1);
+    played_run_until(&peer, &ends.count, 1);
     assert_int_equal(ends.last_seq, 5);
 
     Rejoin__NeedHello need = REJOIN__NEED_HELLO__INIT;
-    say(&peer, REJOIN__ITEM__KIND_NEED_HELLO, &need);
-    greet(&peer, after);
+    played_say(&peer, REJOIN__ITEM__KIND_NEED_HELLO, &need);
+    played_greet(&peer, after);
     assert_string_equal(after, before);
     hear_publishes(&peer, &again);
     assert_int_equal(again.count, 2);
@@ -273,75 +143,75 @@ static void what_is_unanswered_is_repeated_in_order_under_its_ids(void **state)
     say_published(&peer, again.commands[0], 6);
     say_published(&peer, again.commands[0], 6); /* a second answer answers nothing */
     say_published(&peer, again.commands[1], 7);
-    run_until(&peer, &ends.count, 3);
+    played_run_until(&peer, &ends.count, 3);
     assert_int_equal(ends.last_seq, 7);
     assert_int_equal(rejoin_unanswered(peer.handle), 0);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static void a_volatile_message_is_not_repeated(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct ends lost = {0}, kept = {0};
     struct heard heard;
     char id[64];
-    open_peer(&peer);
+    played_open(&peer);
     publish(&peer, "0", true, &lost);
     publish(&peer, "1", false, &kept);
-    greet(&peer, id);
+    played_greet(&peer, id);
     hear_publishes(&peer, &heard);
     assert_int_equal(heard.count, 2);
     Rejoin__NeedHello need = REJOIN__NEED_HELLO__INIT;
-    say(&peer, REJOIN__ITEM__KIND_NEED_HELLO, &need);
-    greet(&peer, id);
+    played_say(&peer, REJOIN__ITEM__KIND_NEED_HELLO, &need);
+    played_greet(&peer, id);
     hear_publishes(&peer, &heard);
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.data[0], '1');
     assert_int_equal(lost.count, 1);
     assert_int_equal(lost.status, REJOIN_UNAVAILABLE);
     assert_int_equal(kept.count, 0);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 /* Greets, lets `break_it` break the stream, and expects a fresh one. */
-static void expect_fresh_stream(void (*break_it)(struct peer *peer))
+static void expect_fresh_stream(void (*break_it)(struct played *peer))
 {
-    struct peer peer;
+    struct played peer;
     char id[64];
-    open_peer(&peer);
-    greet(&peer, id);
+    played_open(&peer);
+    played_greet(&peer, id);
     assert_int_equal(rejoin_connect(peer.handle, PATIENCE_MS), REJOIN_OK);
     break_it(&peer);
-    greet(&peer, id);
+    played_greet(&peer, id);
     uint64_t deadline = rj_clock_mono_ms() + PATIENCE_MS;
     while (!rejoin_is_connected(peer.handle) && rj_clock_mono_ms() < deadline)
         rejoin_run_once(peer.handle, 5);
     assert_true(rejoin_is_connected(peer.handle));
-    close_peer(&peer);
+    played_close(&peer);
 }
 
-static void say_garbage(struct peer *peer)
+static void say_garbage(struct played *peer)
 {
-    say_bytes(peer, "GET / HTTP/1.1", 14);
+    played_say_bytes(peer, "GET / HTTP/1.1", 14);
 }
 
-static void say_broken_protobuf(struct peer *peer)
+static void say_broken_protobuf(struct played *peer)
 {
-    say_bytes(peer, "RJ\1\0\x1a\xff", 6);
+    played_say_bytes(peer, "RJ\1\0\x1a\xff", 6);
 }
 
-static void say_two_probes(struct peer *peer)
+static void say_two_probes(struct played *peer)
 {
-    say_bytes(peer, "", 0); /* as at each connect */
-    say_bytes(peer, "", 0); /* the transport was replaced */
+    played_say_bytes(peer, "", 0); /* as at each connect */
+    played_say_bytes(peer, "", 0); /* the transport was replaced */
 }
 
-static void lose_a_batch(struct peer *peer)
+static void lose_a_batch(struct played *peer)
 {
     Rejoin__Ping ping = REJOIN__PING__INIT;
-    say_numbered(peer, REJOIN__ITEM__KIND_PING, &ping, 1);
-    say_numbered(peer, REJOIN__ITEM__KIND_PING, &ping, 3);
+    played_say_numbered(peer, REJOIN__ITEM__KIND_PING, &ping, 1);
+    played_say_numbered(peer, REJOIN__ITEM__KIND_PING, &ping, 3);
 }
 
 static void a_peer_that_talks_garbage_is_left(void **state)
@@ -366,50 +236,50 @@ static void a_lost_batch_opens_a_fresh_stream(void **state)
 static void silence_for_a_lease_opens_a_fresh_stream(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     char id[64];
-    open_peer(&peer);
+    played_open(&peer);
     peer.lease_ms = 120;
-    greet(&peer, id);
-    hear_kind(&peer, REJOIN__ITEM__KIND_PING); /* it asks first */
-    greet(&peer, id);
-    close_peer(&peer);
+    played_greet(&peer, id);
+    played_hear_kind(&peer, REJOIN__ITEM__KIND_PING); /* it asks first */
+    played_greet(&peer, id);
+    played_close(&peer);
 }
 
 static void a_ping_is_answered_with_its_nonce(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     char id[64];
-    open_peer(&peer);
-    greet(&peer, id);
+    played_open(&peer);
+    played_greet(&peer, id);
     Rejoin__Ping ping = REJOIN__PING__INIT;
     ping.nonce = 77;
-    say(&peer, REJOIN__ITEM__KIND_PING, &ping);
-    assert_int_equal(hear_kind(&peer, REJOIN__ITEM__KIND_PONG)->pong->nonce, 77);
-    close_peer(&peer);
+    played_say(&peer, REJOIN__ITEM__KIND_PING, &ping);
+    assert_int_equal(played_hear_kind(&peer, REJOIN__ITEM__KIND_PONG)->pong->nonce, 77);
+    played_close(&peer);
 }
 
 static void what_no_frame_can_hold_is_too_large(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct ends ends = {0};
     struct heard heard;
     char id[64], large[3000];
     memset(large, '1', sizeof large - 1);
     large[sizeof large - 1] = '\0';
-    open_peer(&peer);
+    played_open(&peer);
     peer.max_frame_bytes = 2000;
     publish(&peer, large, false, &ends);
     publish(&peer, "2", false, &ends);
-    greet(&peer, id);
+    played_greet(&peer, id);
     hear_publishes(&peer, &heard);
     assert_int_equal(heard.count, 1);
     assert_int_equal(heard.data[0], '2');
     assert_int_equal(ends.count, 1);
     assert_int_equal(ends.status, REJOIN_TOO_LARGE);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 struct taken {
@@ -439,7 +309,7 @@ static void on_state(void *arg, enum rejoin_tail_state state, enum rejoin_status
     taken->status = status;
 }
 
-static struct rejoin_tail *tail(struct peer *peer, struct taken *taken, uint32_t window)
+static struct rejoin_tail *tail(struct played *peer, struct taken *taken, uint32_t window)
 {
     struct rejoin_tail_options options = {
         .room = "lobby", .window = window, .on_message = on_message, .on_state = on_state, .arg = taken};
@@ -449,9 +319,9 @@ static struct rejoin_tail *tail(struct peer *peer, struct taken *taken, uint32_t
 }
 
 /* Hears a Tail command from `offset` on and answers it; returns its id. */
-static uint64_t begin_tail(struct peer *peer, const char *offset, const char *from, bool gap)
+static uint64_t begin_tail(struct played *peer, const char *offset, const char *from, bool gap)
 {
-    const Rejoin__Command *command = hear_kind(peer, REJOIN__ITEM__KIND_COMMAND)->command;
+    const Rejoin__Command *command = played_hear_kind(peer, REJOIN__ITEM__KIND_COMMAND)->command;
     assert_int_equal(command->kind_case, REJOIN__COMMAND__KIND_TAIL);
     assert_string_equal(command->tail->room, "lobby");
     assert_string_equal(command->tail->offset, offset);
@@ -463,11 +333,11 @@ static uint64_t begin_tail(struct peer *peer, const char *offset, const char *fr
     reply.id = id;
     reply.result_case = REJOIN__REPLY__RESULT_TAILING;
     reply.tailing = &tailing;
-    say(peer, REJOIN__ITEM__KIND_REPLY, &reply);
+    played_say(peer, REJOIN__ITEM__KIND_REPLY, &reply);
     return id;
 }
 
-static void say_message(struct peer *peer, uint64_t tail, uint64_t pos, const char *data)
+static void say_message(struct played *peer, uint64_t tail, uint64_t pos, const char *data)
 {
     Rejoin__Target target = REJOIN__TARGET__INIT, *targets[] = {&target};
     target.name = (char *)(uintptr_t) "lobby";
@@ -481,97 +351,97 @@ static void say_message(struct peer *peer, uint64_t tail, uint64_t pos, const ch
     deliver.seqs = &pos;
     deliver.message = &message;
     deliver.client = tail;
-    say(peer, REJOIN__ITEM__KIND_DELIVER, &deliver);
+    played_say(peer, REJOIN__ITEM__KIND_DELIVER, &deliver);
 }
 
 static void a_tail_goes_on_after_the_message_taken_last(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct taken taken = {0};
     char id[64], offset[RJ_OFFSET_MAX + 1];
-    open_peer(&peer);
+    played_open(&peer);
     struct rejoin_tail *following = tail(&peer, &taken, 0);
-    greet(&peer, id);
+    played_greet(&peer, id);
     uint64_t on = begin_tail(&peer, "", "14.9", false);
-    run_until(&peer, &taken.starts, 1);
+    played_run_until(&peer, &taken.starts, 1);
     say_two_probes(&peer);
-    greet(&peer, id);
+    played_greet(&peer, id);
     on = begin_tail(&peer, "14.9", "14.9", false); /* "from now on" was then, not now */
     say_message(&peer, on, 11, "\"a\"");
     say_message(&peer, on + 1000, 12, "\"of another tail\"");
     say_message(&peer, on, 13, "\"b\"");
-    run_until(&peer, &taken.messages, 2);
+    played_run_until(&peer, &taken.messages, 2);
     assert_string_equal(taken.last_data, "\"b\"");
     rj_offset_format((struct rj_offset){EPOCH, 13}, offset);
     assert_string_equal(taken.last_offset, offset);
     say_two_probes(&peer);
-    greet(&peer, id);
+    played_greet(&peer, id);
     begin_tail(&peer, offset, "zz.1", true);
-    run_until(&peer, &taken.gaps, 1);
+    played_run_until(&peer, &taken.gaps, 1);
     assert_int_equal(taken.starts, 2);
     assert_int_equal(taken.messages, 2);
     rejoin_tail_stop(&following);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static void a_tail_gives_credit_back_for_what_was_taken(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct taken taken = {0};
     char id[64];
-    open_peer(&peer);
+    played_open(&peer);
     tail(&peer, &taken, 4);
-    greet(&peer, id);
+    played_greet(&peer, id);
     uint64_t on = begin_tail(&peer, "", "14.9", false);
     say_message(&peer, on, 11, "1");
     say_message(&peer, on, 12, "2");
-    const Rejoin__Credit *credit = hear_kind(&peer, REJOIN__ITEM__KIND_CREDIT)->credit;
+    const Rejoin__Credit *credit = played_hear_kind(&peer, REJOIN__ITEM__KIND_CREDIT)->credit;
     assert_int_equal(credit->tail, on);
     assert_int_equal(credit->more, 2);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static void a_tail_stopped_in_its_callback_is_silent(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct taken taken = {0};
     char id[64];
-    open_peer(&peer);
+    played_open(&peer);
     taken.stop_in_callback = tail(&peer, &taken, 0);
-    greet(&peer, id);
+    played_greet(&peer, id);
     uint64_t on = begin_tail(&peer, "", "14.9", false);
     say_message(&peer, on, 11, "1");
     say_message(&peer, on, 12, "2");
-    const Rejoin__Command *command = hear_kind(&peer, REJOIN__ITEM__KIND_COMMAND)->command;
+    const Rejoin__Command *command = played_hear_kind(&peer, REJOIN__ITEM__KIND_COMMAND)->command;
     assert_int_equal(command->kind_case, REJOIN__COMMAND__KIND_UNTAIL);
     assert_int_equal(command->untail->tail, on);
     assert_int_equal(taken.messages, 1);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static void a_tail_that_is_refused_ends(void **state)
 {
     (void)state;
-    struct peer peer;
+    struct played peer;
     struct taken taken = {0};
     char id[64];
-    open_peer(&peer);
+    played_open(&peer);
     struct rejoin_tail *refused = tail(&peer, &taken, 0);
-    greet(&peer, id);
-    uint64_t on = hear_kind(&peer, REJOIN__ITEM__KIND_COMMAND)->command->id;
+    played_greet(&peer, id);
+    uint64_t on = played_hear_kind(&peer, REJOIN__ITEM__KIND_COMMAND)->command->id;
     Rejoin__Error error = REJOIN__ERROR__INIT;
     error.code = (char *)(uintptr_t) "bad_name";
     Rejoin__Reply reply = REJOIN__REPLY__INIT;
     reply.id = on;
     reply.error = &error;
-    say(&peer, REJOIN__ITEM__KIND_REPLY, &reply);
-    run_until(&peer, &taken.ends, 1);
+    played_say(&peer, REJOIN__ITEM__KIND_REPLY, &reply);
+    played_run_until(&peer, &taken.ends, 1);
     assert_int_equal(taken.status, REJOIN_BAD_NAME);
     rejoin_tail_stop(&refused);
-    close_peer(&peer);
+    played_close(&peer);
 }
 
 static const struct CMUnitTest tests[] = {

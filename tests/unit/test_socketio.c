@@ -347,6 +347,18 @@ static void events_carry_the_offset_last(void **state)
     rj_buf_free(&out);
 }
 
+static void events_that_ask_carry_an_id_and_no_offset(void **state)
+{
+    (void)state;
+    struct rj_buf out = {0};
+    rj_sio_put_asking_event(&out, SPAN("/"), 17, SPAN("q"), SPAN("1,2"), 0);
+    assert_string_equal(rj_buf_cstr(&out), "217[\"q\",1,2]");
+    rj_buf_clear(&out);
+    rj_sio_put_asking_event(&out, SPAN("/x"), 0, SPAN("q"), SPAN(PLACEHOLDER("0")), 1);
+    assert_string_equal(rj_buf_cstr(&out), "51-/x,0[\"q\"," PLACEHOLDER("0") "]");
+    rj_buf_free(&out);
+}
+
 static void acks_are_written(void **state)
 {
     (void)state;
@@ -377,6 +389,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_unfinished_packet_is_freed),
     cmocka_unit_test(answers_to_connect_are_written),
     cmocka_unit_test(events_carry_the_offset_last),
+    cmocka_unit_test(events_that_ask_carry_an_id_and_no_offset),
     cmocka_unit_test(acks_are_written),
 };
 RJ_TEST_MAIN(tests)

@@ -264,6 +264,54 @@ static void an_events_answer_is_all_its_arguments(void **state)
     assert_string_equal(rj_buf_cstr(&f->args.json), "1,\"b\"");
 }
 
+static void an_empty_answer_has_no_arguments(void **state)
+{
+    struct fixture *f = *state;
+    static const char *const empty[] = {"", "[]", " [ \n ] "};
+    for (size_t i = 0; i < sizeof empty / sizeof *empty; i++) {
+        Rejoin__EventAnswer answer = REJOIN__EVENT_ANSWER__INIT;
+        Rejoin__Reply r = REJOIN__REPLY__INIT;
+        answer.args = (ProtobufCBinaryData){strlen(empty[i]), (uint8_t *)(uintptr_t)empty[i]};
+        r.result_case = REJOIN__REPLY__RESULT_EVENT;
+        r.event = &answer;
+        reply(f, &r);
+        assert_int_equal(f->args.json.len, 0);
+    }
+}
+
+static void an_envelope_without_a_room_names_none(void **state)
+{
+    struct fixture *f = *state;
+    Rejoin__Deliver deliver = REJOIN__DELIVER__INIT;
+    Rejoin__Message message = REJOIN__MESSAGE__INIT;
+    message.data = (ProtobufCBinaryData){1, (uint8_t *)"7"};
+    message.from_user = "ada";
+    deliver.ts_ms = 5;
+    deliver.message = &message;
+    rj_translate_envelope(&deliver, NULL, 0, &f->args.json);
+    assert_string_equal(rj_buf_cstr(&f->args.json),
+                        "{\"ts\":5,\"from\":{\"user\":\"ada\",\"sid\":null},\"data\":7}");
+    rj_buf_clear(&f->args.json);
+    rj_translate_envelope(&deliver, "tea", 9, &f->args.json);
+    assert_string_equal(
+        rj_buf_cstr(&f->args.json),
+        "{\"room\":\"tea\",\"seq\":9,\"ts\":5,\"from\":{\"user\":\"ada\",\"sid\":null},\"data\":7}");
+}
+
+static void a_plain_message_is_its_arguments(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *data, *args;
+    } cases[] = {{"[]", ""},         {" [ ] ", ""}, {"", ""}, {"[1,\"b\"]", "1,\"b\""},
+                 {"[ [2] ]", "[2]"}, {"{}", "{}"}};
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        Rejoin__Message message = REJOIN__MESSAGE__INIT;
+        message.data = (ProtobufCBinaryData){strlen(cases[i].data), (uint8_t *)(uintptr_t)cases[i].data};
+        assert_true(rj_span_is(rj_translate_plain(&message), cases[i].args));
+    }
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(join_takes_a_name_or_an_object, setup, teardown),
     cmocka_unit_test_setup_teardown(bad_rooms_are_refused_with_a_reason, setup, teardown),
@@ -276,6 +324,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(published_tells_seq_offset_and_time, setup, teardown),
     cmocka_unit_test_setup_teardown(a_page_renumbers_placeholders, setup, teardown),
     cmocka_unit_test_setup_teardown(an_events_answer_is_all_its_arguments, setup, teardown),
+    cmocka_unit_test_setup_teardown(an_empty_answer_has_no_arguments, setup, teardown),
+    cmocka_unit_test_setup_teardown(an_envelope_without_a_room_names_none, setup, teardown),
+    cmocka_unit_test(a_plain_message_is_its_arguments),
 };
 
 RJ_TEST_MAIN(tests)

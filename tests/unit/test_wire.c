@@ -122,6 +122,49 @@ static void a_delivery_equals_what_protobuf_packs(void **state)
     }
 }
 
+/* And the Job, whose body is packed beforehand. */
+static void a_job_equals_what_protobuf_packs(void **state)
+{
+    static const uint64_t ids[] = {1, 127, 128, (uint64_t)1 << 44, UINT64_MAX};
+    (void)state;
+    for (size_t i = 0; i < sizeof ids / sizeof *ids; i++) {
+        struct rj_wire_out ours = {0}, theirs = {0};
+        struct rj_buf packed = {0};
+        struct rj_arena arena = {0};
+        Rejoin__Event event = REJOIN__EVENT__INIT;
+        Rejoin__Job body = REJOIN__JOB__INIT;
+        Rejoin__Batch *batch;
+        event.name = "order";
+        body.group = "workers";
+        body.sid = "sid";
+        body.namespace_ = "/";
+        body.what_case = REJOIN__JOB__WHAT_EVENT;
+        body.event = &event;
+        rj_wire_pack(&body.base, &packed);
+        rj_wire_put_job(&ours, ids[i], i % 2, 300 * i, rj_buf_span(&packed));
+        rj_wire_seal(&ours, 0, 0);
+        assert_int_equal(rj_wire_unpack(rj_buf_span(&ours.frame), SIZE_MAX, &arena, &batch), RJ_OK);
+        assert_int_equal(batch->n_items, 1);
+        body.id = ids[i];
+        body.repeated = i % 2;
+        body.timeout_ms = (uint32_t)(300 * i);
+        Rejoin__Item item = REJOIN__ITEM__INIT;
+        item.kind_case = REJOIN__ITEM__KIND_JOB;
+        item.job = &body;
+        rj_wire_put(&theirs, &item);
+        struct rj_wire_out again = {
+            0}; /* fields may come in any order, so it is read before it is compared */
+        rj_wire_put(&again, batch->items[0]);
+        assert_int_equal(again.frame.len, theirs.frame.len);
+        assert_memory_equal(again.frame.data, theirs.frame.data, again.frame.len);
+        rj_arena_free(&arena);
+        rj_buf_free(&packed);
+        rj_wire_free(&ours);
+        rj_wire_free(&theirs);
+        rj_wire_free(&again);
+    }
+}
+
 static void an_item_packed_before_reads_like_any_other(void **state)
 {
     struct rj_wire_out out = {0};
@@ -293,6 +336,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_frame_starts_with_the_envelope),
     cmocka_unit_test(a_cleared_writer_starts_a_new_frame),
     cmocka_unit_test(a_delivery_equals_what_protobuf_packs),
+    cmocka_unit_test(a_job_equals_what_protobuf_packs),
     cmocka_unit_test(an_item_packed_before_reads_like_any_other),
     cmocka_unit_test(an_empty_message_can_be_delivered),
     cmocka_unit_test(garbage_is_told_apart_from_another_version),

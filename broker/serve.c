@@ -1,0 +1,172 @@
+#include "broker/serve.h"
+
+#include <stdlib.h>
+
+#include "broker/admission.h"
+#include "broker/args.h"
+#include "broker/ask.h"
+#include "broker/calls.h"
+#include "broker/instance.h"
+#include "broker/send.h"
+#include "proto/base/json.h"
+#include "proto/base/mem.h"
+
+enum {
+    JOB_BITS = 44, /* of a job's id: its number within one run of the broker; above: the run */
+    ERROR_CODE_MAX = 64,
+    ERROR_MESSAGE_MAX = 4096,
+};
+
+/* ------------------------------------------------------------------------------------------ serve */
+
+/* The group of a Serve is durable: its instance may be answered once its sockets are told. */
+static void on_saved(void *ctx, enum rj_status status)
+{
+    struct rj_pending *pending = ctx;
+    struct rj_backend *backend = (struct rj_backend *)rj_broker_peer(pending->broker, pending->to.peer);
+    (void)status; /* any version is expected: it cannot conflict */
+    for (struct rj_instance *i = backend ? backend->instances : NULL; i; i = i->backend_next)
+        i->is_saved |= i->serve.id == pending->to.id && i->serve.peer.stream == pending->to.peer.stream;
+    free(pending);
+}
+
+enum rj_status rj_cmd_serve(struct rj_request *request)
+{
+    struct rj_broker *broker = request->broker;
+    const Rejoin__Serve *serve = request->command->serve;
+    enum rj_status status = rj_serve_check(serve, &request->why);
+    if (status != RJ_OK)
+        return status;
+    struct rj_group *group = rj_groups_set(broker, serve);
+    if (!group)
+        return request->why = "there are too many groups", RJ_TOO_MANY;
+    struct rj_instance *instance = rj_instance_find(group, request->backend);
+    if (!instance)
+        instance = rj_instance_new(group, request->backend);
+    else if (instance->owes_served && instance->serve.id != request->to.id)
+        rj_reply_ok(broker, instance->serve); /* this Serve takes its place */
+    rj_instance_recall(instance);
+    instance->stream = request->peer->stream;
+    instance->serve = request->to;
+    instance->owes_served = true;
+    instance->is_saved = false;
+    instance->n_told = 0;
+    instance->window = serve->window ? serve->window : RJ_INSTANCE_WINDOW;
+    if (instance->window > RJ_INSTANCE_WINDOW_MAX)
+        instance->window = RJ_INSTANCE_WINDOW_MAX;
+    rj_groups_save(broker, group, on_saved, rj_pending_new(request));
+    rj_log(RJ_LOG_INFO, "instance_serves", RJ_KV_STR("group", group->name),
+           RJ_KV_STR("backend", request->backend->name), RJ_KV_STR("id", request->peer->id),
+           RJ_KV_U64("sockets", instance->n_seats), RJ_KV_U64("instances", group->n_instances));
+    return RJ_OK;
+}
+
+enum rj_status rj_cmd_unserve(struct rj_request *request)
+{
+    struct rj_broker *broker = request->broker;
+    const Rejoin__Unserve *unserve = request->command->unserve;
+    struct rj_group *group = rj_groups_find(&broker->serving.groups, unserve->group);
+    struct rj_instance *instance = group ? rj_instance_find(group, request->backend) : NULL;
+    if (instance && instance->owes_served)
+        rj_reply_ok(broker, instance->serve);
+    if (instance)
+        rj_instance_lose(broker, instance, "has left");
+    if (group && unserve->forget && group->n_instances == 0)
+        rj_groups_forget(broker, group, "asked to");
+    rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
+    return RJ_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ answer */
+
+static bool error_is_valid(const Rejoin__Error *error, uint64_t max_data_bytes)
+{
+    struct rj_span code = rj_span_str(error->code), message = rj_span_str(error->message);
+    struct rj_span data = rj_span_of(error->data.data, error->data.len);
+    return code.len <= ERROR_CODE_MAX && rj_utf8_is_valid(code) && message.len <= ERROR_MESSAGE_MAX &&
+           rj_utf8_is_valid(message) && data.len <= max_data_bytes &&
+           (data.len == 0 || rj_json_check(data, RJ_JSON_DEPTH) == RJ_OK);
+}
+
+static enum rj_status answer_check(struct rj_request *request, const Rejoin__Answer *answer)
+{
+    uint64_t max_bytes = request->broker->conf->max_data_bytes;
+    if (answer->refusal && !error_is_valid(answer->refusal, max_bytes))
+        return request->why = "the refusal is too long, or no valid UTF-8 and JSON", RJ_BAD_REQUEST;
+    enum rj_status status =
+        rj_args_check(rj_span_of(answer->args.data, answer->args.len), answer->attachments,
+                      answer->n_attachments, max_bytes, &request->why);
+    return status == RJ_OK ? rj_admission_check(request->broker, answer, &request->why) : status;
+}
+
+/* An answer to a job that is unknown, or with another instance by now, is no mistake: it was answered before,
+ * or came too late. */
+enum rj_status rj_cmd_answer(struct rj_request *request)
+{
+    struct rj_broker *broker = request->broker;
+    const Rejoin__Answer *answer = request->command->answer;
+    struct rj_job *job = rj_job_find(broker, answer->job);
+    if (job && job->instance->backend == request->backend) {
+        enum rj_status status = answer_check(request, answer);
+        if (status != RJ_OK)
+            return status;
+        broker->stats.jobs_answered++;
+        rj_job_end(broker, job, RJ_OK, answer);
+    }
+    rj_reply_ok(broker, request->to);
+    return RJ_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ life */
+
+void rj_serve_backend_gone(struct rj_broker *broker, struct rj_backend *backend)
+{
+    while (backend->instances)
+        rj_instance_lose(broker, backend->instances, "lease over");
+}
+
+void rj_serving_open(struct rj_broker *broker)
+{
+    struct rj_serving *serving = &broker->serving;
+    /* An epoch counts the starts in its upper half (storage/epoch.h): no two runs give out the same id. */
+    serving->last_job = (broker->epoch >> 32) << JOB_BITS;
+    rj_groups_load(broker);
+}
+
+bool rj_serving_step(struct rj_broker *broker)
+{
+    rj_deadlines_run(&broker->serving.deadlines, broker->now_ms, broker);
+    return rj_instances_step(broker);
+}
+
+void rj_serving_tick(struct rj_broker *broker, bool is_forgiving)
+{
+    rj_instances_tick(broker, is_forgiving);
+    rj_groups_tick(broker);
+    rj_calls_tick(broker);
+    rj_asks_tick(broker);
+}
+
+static void forget_seats(struct rj_broker *broker)
+{
+    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
+        struct rj_session *session = broker->gateways.slots[i] ? broker->gateways.slots[i]->clients : NULL;
+        for (; session; session = session->by_handle.next)
+            session->seats = NULL;
+    }
+}
+
+void rj_serving_fini(struct rj_broker *broker)
+{
+    struct rj_serving *serving = &broker->serving;
+    for (struct rj_job *job = serving->jobs; job; job = job->by_id.next)
+        job->done = NULL;
+    rj_admissions_fini(broker);
+    rj_asks_fini(broker);
+    rj_sends_fini(broker);
+    forget_seats(broker);
+    rj_groups_fini(broker);
+    rj_calls_fini(broker);
+    rj_deadlines_free(&serving->deadlines);
+    rj_buf_free(&serving->scratch);
+}

@@ -1,0 +1,182 @@
+#include "broker/targets.h"
+
+#include "broker/delivery.h"
+#include "broker/rooms.h"
+#include "proto/base/json.h"
+
+/* ------------------------------------------------------------------------------------------ checking */
+
+static bool user_is_valid(const char *name)
+{
+    struct rj_span user = rj_span_str(name);
+    return user.len > 0 && user.len <= RJ_USER_MAX && rj_utf8_is_valid(user);
+}
+
+/* A socket that is here, or away but may come back. */
+static enum rj_status find_socket(struct rj_broker *broker, const char *nsp, const char *sid)
+{
+    char pid[RJ_ID_LEN + 1];
+    if (rj_directory_find_sid(&broker->directory, nsp, sid))
+        return RJ_OK;
+    return rj_session_store_find(broker->store, nsp, sid, rj_broker_session_clock(broker), &broker->sessions,
+                                 pid);
+}
+
+static enum rj_status check_target(struct rj_request *request, const char *nsp, const Rejoin__Target *target)
+{
+    switch (target->kind) {
+    case REJOIN__TARGET__KIND__ROOM: return rj_room_name_check(target->name);
+    case REJOIN__TARGET__KIND__USER:
+        if (!user_is_valid(target->name))
+            return request->why = "a target's user is empty, too long or not valid UTF-8", RJ_BAD_NAME;
+        return RJ_OK;
+    case REJOIN__TARGET__KIND__NAMESPACE:
+        if (target->name[0])
+            return request->why = "a target of kind NAMESPACE has no name of its own", RJ_BAD_REQUEST;
+        return RJ_OK;
+    case REJOIN__TARGET__KIND__SOCKET:
+        if (find_socket(request->broker, nsp, target->name) != RJ_OK)
+            return request->why = "a target's socket is not there: its session is over", RJ_NOT_FOUND;
+        return RJ_OK;
+    default: return request->why = "a target's kind is not known", RJ_BAD_REQUEST;
+    }
+}
+
+static bool is_same(const Rejoin__Target *a, const Rejoin__Target *b)
+{
+    return a->kind == b->kind && strcmp(a->name, b->name) == 0;
+}
+
+static enum rj_status check_backends(struct rj_request *request, const Rejoin__Message *message)
+{
+    if (!rj_namespace_is_known(request->broker, message->namespace_))
+        return RJ_BAD_NAMESPACE;
+    if (message->n_targets < 1 || message->n_targets > RJ_TARGETS_MAX)
+        return request->why = "1 to 64 targets are needed", RJ_BAD_REQUEST;
+    for (size_t i = 0; i < message->n_targets; i++) {
+        enum rj_status status = check_target(request, message->namespace_, message->targets[i]);
+        if (status != RJ_OK)
+            return status;
+        for (size_t j = 0; j < i; j++)
+            if (is_same(message->targets[i], message->targets[j]))
+                return request->why = "targets must be distinct", RJ_BAD_REQUEST;
+    }
+    return RJ_OK;
+}
+
+static enum rj_status check_clients(struct rj_request *request, const Rejoin__Message *message)
+{
+    struct rj_room_name name;
+    if (message->n_targets != 1 || message->targets[0]->kind != REJOIN__TARGET__KIND__ROOM)
+        return request->why = "a client publishes to one room", RJ_BAD_REQUEST;
+    return rj_room_authorize(request->broker, request->session, message->targets[0]->name, true, &name);
+}
+
+enum rj_status rj_targets_check(struct rj_request *request, const Rejoin__Message *message)
+{
+    return request->session ? check_clients(request, message) : check_backends(request, message);
+}
+
+/* ------------------------------------------------------------------------------------------ finding */
+
+static enum rj_status find_room(const struct rj_broker *broker, uint8_t kind, const char *nsp,
+                                const char *name, bool create, rj_room_id *out)
+{
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    size_t len = rj_target_key(key, kind, nsp, name);
+    return rj_store_room(broker->store, rj_span_of(key, len), create, out);
+}
+
+enum rj_status rj_targets_rooms(struct rj_broker *broker, const Rejoin__Message *message,
+                                rj_room_id rooms[static RJ_TARGETS_MAX])
+{
+    for (size_t i = 0; i < message->n_targets; i++) {
+        const Rejoin__Target *target = message->targets[i];
+        enum rj_status status =
+            find_room(broker, (uint8_t)target->kind, message->namespace_, target->name, true, &rooms[i]);
+        if (status != RJ_OK)
+            return status;
+    }
+    return RJ_OK;
+}
+
+static uint64_t gateways_of(const struct rj_members *members)
+{
+    return members ? members->gateways : 0;
+}
+
+/* Of one that is not a room. */
+static uint64_t gateways_of_other(const struct rj_directory *directory, const char *nsp,
+                                  const Rejoin__Target *target)
+{
+    const struct rj_session *session;
+    switch (target->kind) {
+    case REJOIN__TARGET__KIND__NAMESPACE: return gateways_of(rj_directory_namespace(directory, nsp));
+    case REJOIN__TARGET__KIND__USER: return gateways_of(rj_directory_user(directory, nsp, target->name));
+    case REJOIN__TARGET__KIND__SOCKET:
+        session = rj_directory_find_sid(directory, nsp, target->name);
+        return session ? (uint64_t)1 << session->gateway->peer.slot : 0;
+    default: return 0;
+    }
+}
+
+uint64_t rj_targets_gateways(const struct rj_broker *broker, const Rejoin__Message *message)
+{
+    uint64_t mask = 0;
+    for (size_t i = 0; i < message->n_targets; i++) {
+        const Rejoin__Target *target = message->targets[i];
+        rj_room_id id;
+        if (target->kind != REJOIN__TARGET__KIND__ROOM)
+            mask |= gateways_of_other(&broker->directory, message->namespace_, target);
+        else if (find_room(broker, REJOIN__TARGET__KIND__ROOM, message->namespace_, target->name, false,
+                           &id) == RJ_OK)
+            mask |= rj_delivery_mask(&broker->rooms, &id, 1);
+    }
+    return mask;
+}
+
+enum rj_status rj_targets_mask(struct rj_request *request, const Rejoin__Message *message, uint64_t *mask)
+{
+    enum rj_status status = rj_targets_check(request, message);
+    if (status == RJ_OK)
+        *mask = rj_targets_gateways(request->broker, message);
+    return status;
+}
+
+uint64_t rj_targets_logged_mask(struct rj_broker *broker, const rj_room_id *ids, size_t n,
+                                struct rj_span payload)
+{
+    uint64_t mask = rj_delivery_mask(&broker->rooms, ids, n);
+    rj_arena_reset(&broker->page_arena);
+    const Rejoin__Message *message = (const Rejoin__Message *)rj_wire_unpack_message(
+        &rejoin__message__descriptor, payload, &broker->page_arena);
+    for (size_t i = 0; message && i < message->n_targets; i++)
+        mask |= gateways_of_other(&broker->directory, message->namespace_, message->targets[i]);
+    return mask;
+}
+
+/* ------------------------------------------------------------------------------------------ replaying */
+
+size_t rj_targets_reach(struct rj_broker *broker, const struct rj_session *session,
+                        struct rj_store_reach *out)
+{
+    const struct {
+        uint8_t kind;
+        const char *name;
+        bool is_meant;
+    } implicit[RJ_IMPLICIT_TARGETS] = {
+        {REJOIN__TARGET__KIND__NAMESPACE, "", true},
+        {REJOIN__TARGET__KIND__SOCKET, session->sid, true},
+        {REJOIN__TARGET__KIND__USER, session->user, session->user[0] != '\0'},
+    };
+    size_t n = 0;
+    for (; n < session->n_rooms; n++)
+        out[n] = (struct rj_store_reach){session->rooms[n].room->id, session->rooms[n].since_pos};
+    for (size_t i = 0; i < RJ_IMPLICIT_TARGETS; i++) {
+        rj_room_id id;
+        if (implicit[i].is_meant &&
+            find_room(broker, implicit[i].kind, session->nsp, implicit[i].name, false, &id) == RJ_OK)
+            out[n++] = (struct rj_store_reach){id, session->start_pos};
+    }
+    return n;
+}

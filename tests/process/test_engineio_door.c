@@ -1,0 +1,127 @@
+/* Engine.IO at the door: handshakes, and what is refused before there is a session. */
+#include "tests/process/engineio_support.h"
+
+static void the_first_answer_is_the_open_packet(void **state)
+{
+    struct server *server = *state;
+    struct rj_http_answer answer;
+    char sid[64], expected[256];
+    assert_true(rj_http_once(server->port, "GET", POLLING "&t=abc", NULL, NULL, &answer));
+    assert_true(rj_http_has(&answer, "Content-Type: text/plain; charset=UTF-8\r\n"));
+    assert_true(rj_http_has(&answer, "Cache-Control: no-store\r\n"));
+    sid_of(rj_http_body(&answer), sid);
+    assert_int_equal(strlen(sid), 22);
+    snprintf(expected, sizeof expected,
+             "0{\"sid\":\"%s\",\"upgrades\":[\"websocket\"],\"pingInterval\":25000,"
+             "\"pingTimeout\":20000,\"maxPayload\":10000}",
+             sid);
+    assert_string_equal(rj_http_body(&answer), expected);
+    rj_http_free(&answer);
+}
+
+static void each_fault_at_the_door_has_its_code(void **state)
+{
+    struct server *server = *state;
+    static const char unknown_transport[] = "{\"code\":0,\"message\":\"Transport unknown\"}";
+    static const char unknown_sid[] = "{\"code\":1,\"message\":\"Session ID unknown\"}";
+    static const char bad_method[] = "{\"code\":2,\"message\":\"Bad handshake method\"}";
+    static const char bad_request[] = "{\"code\":3,\"message\":\"Bad request\"}";
+    static const char bad_version[] = "{\"code\":5,\"message\":\"Unsupported protocol version\"}";
+    static const struct {
+        const char *method, *path, *headers, *body, *expected;
+    } cases[] = {
+        {"GET", "/engine.io/", NULL, NULL, unknown_transport},
+        {"GET", "/engine.io/?EIO=4", NULL, NULL, unknown_transport},
+        {"GET", "/engine.io/?EIO=4&transport=tcp", NULL, NULL, unknown_transport},
+        {"GET", "/engine.io/?EIO=3", NULL, NULL, unknown_transport},
+        {"GET", POLLING "&sid=abc", NULL, NULL, unknown_sid},
+        {"GET", POLLING "&sid=__proto__", NULL, NULL, unknown_sid},
+        {"GET", POLLING "&sid=", NULL, NULL, unknown_sid},
+        {"POST", POLLING "&sid=aaaaaaaaaaaaaaaaaaaaaa", NULL, "4x", unknown_sid},
+        {"POST", POLLING, NULL, "4x", bad_method},
+        {"OPTIONS", POLLING, NULL, NULL, bad_method},
+        {"DELETE", POLLING, NULL, NULL, bad_method},
+        {"GET", WEBSOCKET, NULL, NULL, bad_request},
+        {"GET", POLLING, "Origin: a\x80z\r\n", NULL, bad_request},
+        {"GET", "/engine.io/?transport=polling", NULL, NULL, bad_version},
+        {"GET", "/engine.io/?EIO=3&transport=polling", NULL, NULL, bad_version},
+        {"GET", "/engine.io/?EIO=abc&transport=polling", NULL, NULL, bad_version},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
+        assert_answer(server, cases[i].method, cases[i].path, cases[i].headers, cases[i].body, 400,
+                      cases[i].expected);
+}
+
+static void a_refused_upgrade_gets_a_status_before_any_101(void **state)
+{
+    struct server *server = *state;
+    static const char *const paths[] = {"/engine.io/?EIO=3&transport=websocket",
+                                        "/engine.io/?transport=websocket", "/engine.io/?EIO=4&transport=tcp",
+                                        WEBSOCKET "&sid=aaaaaaaaaaaaaaaaaaaaaa", POLLING};
+    struct rj_ws_client client;
+    char sid[64];
+    for (size_t i = 0; i < sizeof paths / sizeof *paths; i++) {
+        assert_int_equal(rj_ws_open(&client, server->port, paths[i], NULL), 400);
+        assert_true(rj_ws_is_closed(&client, WAIT_MS));
+        rj_ws_disconnect(&client);
+    }
+    open_polling(server, sid);
+    assert_int_equal(
+        rj_ws_open(&client, server->port, with_sid("/engine.io/?EIO=3&transport=websocket", sid), NULL), 400);
+    rj_ws_disconnect(&client);
+    assert_int_equal(rj_ws_open(&client, server->port, "/elsewhere", NULL), 404);
+    rj_ws_disconnect(&client);
+    assert_int_equal(rj_ws_open(&client, server->port, WEBSOCKET, "Sec-WebSocket-Protocol: soap\r\n"), 400);
+    rj_ws_disconnect(&client);
+    assert_int_equal(rj_ws_open(&client, server->port, WEBSOCKET, "Origin: http://any.example\r\n"), 101);
+    rj_ws_disconnect(&client);
+}
+
+static void other_methods_on_a_live_session_get_500(void **state)
+{
+    struct server *server = *state;
+    char sid[64];
+    open_polling(server, sid);
+    assert_answer(server, "DELETE", with_sid(POLLING, sid), NULL, NULL, 500, "");
+    assert_answer(server, "OPTIONS", with_sid(POLLING, sid), NULL, NULL, 500, "");
+}
+
+static void only_allowed_origins_may_read_and_open_websockets(void **state)
+{
+    struct server *server = *state;
+    struct rj_http_answer answer;
+    struct rj_ws_client client;
+    const char *good = "Origin: http://good.example\r\n", *bad = "Origin: http://bad.example\r\n";
+    assert_true(rj_http_once(server->port, "GET", POLLING, good, NULL, &answer));
+    assert_true(rj_http_has(&answer, "Access-Control-Allow-Origin: http://good.example\r\n"));
+    assert_true(rj_http_has(&answer, "Vary: Origin\r\n"));
+    rj_http_free(&answer);
+    assert_true(rj_http_once(server->port, "GET", POLLING, bad, NULL, &answer));
+    assert_int_equal(answer.status, 200);
+    assert_false(rj_http_has(&answer, "Access-Control-Allow-Origin"));
+    rj_http_free(&answer);
+    assert_true(rj_http_once(server->port, "OPTIONS", POLLING,
+                             "Origin: http://good.example\r\nAccess-Control-Request-Headers: x-a\r\n", NULL,
+                             &answer));
+    assert_int_equal(answer.status, 204);
+    assert_true(rj_http_has(&answer, "Access-Control-Allow-Headers: x-a\r\n"));
+    rj_http_free(&answer);
+
+    assert_int_equal(rj_ws_open(&client, server->port, WEBSOCKET, bad), 403);
+    rj_ws_disconnect(&client);
+    assert_int_equal(rj_ws_open(&client, server->port, WEBSOCKET, good), 101);
+    rj_ws_disconnect(&client);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(the_first_answer_is_the_open_packet, engineio_setup, engineio_teardown),
+    cmocka_unit_test_setup_teardown(each_fault_at_the_door_has_its_code, engineio_setup, engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_refused_upgrade_gets_a_status_before_any_101, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(other_methods_on_a_live_session_get_500, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(only_allowed_origins_may_read_and_open_websockets, engineio_setup_origins,
+                                    engineio_teardown),
+};
+
+RJ_TEST_MAIN(tests)
