@@ -45,6 +45,7 @@ static void print_report(const char *path, const struct rj_check_report *report)
     printf("  epochs         %llu\n", (ull)report->epochs);
     printf("  sessions       %llu entries, cursors %llu\n", (ull)report->pairs[RJ_TABLE_SESSION],
            (ull)report->pairs[RJ_TABLE_CURSOR]);
+    printf("  groups         %llu\n", (ull)report->pairs[RJ_TABLE_SERVICE]);
     if (report->faults > TOLD)
         printf("  faults         %llu (the first %d are told)\n", (ull)report->faults, TOLD);
     else

@@ -84,3 +84,10 @@ bool rj_ctl_write_line(const char *line, size_t len)
     fprintf(stderr, "rejoinctl: cannot write to stdout: %s\n", strerror(errno));
     return false;
 }
+
+bool rj_ctl_write_count(const char *name, uint64_t count)
+{
+    char line[64];
+    int len = snprintf(line, sizeof line, "{\"%s\":%llu}", name, (unsigned long long)count);
+    return rj_ctl_write_line(line, (size_t)len);
+}

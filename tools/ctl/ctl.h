@@ -31,7 +31,8 @@ struct rj_ctl_command {
     bool takes_folder; /* it works on a data folder, without a broker */
 };
 
-extern const struct rj_ctl_command rj_ctl_publish, rj_ctl_history, rj_ctl_tail, rj_ctl_stats;
+extern const struct rj_ctl_command rj_ctl_publish, rj_ctl_emit, rj_ctl_history, rj_ctl_tail, rj_ctl_stats;
+extern const struct rj_ctl_command rj_ctl_sockets, rj_ctl_rooms, rj_ctl_disconnect;
 extern const struct rj_ctl_command rj_ctl_backup, rj_ctl_check, rj_ctl_dump;
 
 /* Connects. Not RJ_CTL_DONE: it has said why, and there is nothing to close. */
@@ -55,5 +56,8 @@ bool rj_ctl_number(const char *text, uint64_t *out);
 
 /* Writes and flushes one line. False when stdout takes it no more; it has said so. */
 bool rj_ctl_write_line(const char *line, size_t len);
+
+/* The same for {"name":count}. */
+bool rj_ctl_write_count(const char *name, uint64_t count);
 
 #endif

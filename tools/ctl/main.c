@@ -7,8 +7,8 @@
 enum { DEFAULT_TIMEOUT_MS = 5000, LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000 };
 
 static const struct rj_ctl_command *const commands[] = {
-    &rj_ctl_publish, &rj_ctl_history, &rj_ctl_tail, &rj_ctl_stats,
-    &rj_ctl_backup,  &rj_ctl_check,   &rj_ctl_dump,
+    &rj_ctl_publish,    &rj_ctl_emit,  &rj_ctl_history, &rj_ctl_tail,  &rj_ctl_sockets, &rj_ctl_rooms,
+    &rj_ctl_disconnect, &rj_ctl_stats, &rj_ctl_backup,  &rj_ctl_check, &rj_ctl_dump,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 
@@ -17,7 +17,7 @@ static void print_commands(const char *title, bool takes_folder)
     printf("\n%s:\n", title);
     for (size_t i = 0; i < COMMANDS; i++)
         if (commands[i]->takes_folder == takes_folder)
-            printf("  %-8s %s\n", commands[i]->name, commands[i]->summary);
+            printf("  %-10s %s\n", commands[i]->name, commands[i]->summary);
 }
 
 static void print_help(void)

@@ -1,6 +1,7 @@
 #include "print.h"
 
 #include <math.h>
+#include <string.h>
 
 #include "proto/base/json.h"
 
@@ -97,7 +98,7 @@ void rj_ctl_print_message(struct rj_buf *out, const struct rejoin_message *messa
     rj_buf_put_u8(out, '}');
     if (*message->source)
         put_text(out, ",\"source\":", message->source);
-    rj_buf_put_str(out, ",\"data\":");
+    rj_buf_put_str(out, message->is_plain ? ",\"args\":" : ",\"data\":");
     put_data(out, message->data, message->data_len);
     if (message->attachment_count)
         put_attachments(out, message);
@@ -111,6 +112,66 @@ void rj_ctl_print_published(struct rj_buf *out, const char *room, const struct r
     put_text(out, ",\"offset\":", published->offset);
     put_number(out, ",\"ts\":", published->ts_ms);
     rj_buf_put_str(out, published->is_duplicate ? ",\"duplicate\":true}" : ",\"duplicate\":false}");
+}
+
+void rj_ctl_print_emitted(struct rj_buf *out, const struct rejoin_published *published)
+{
+    rj_buf_put_str(out, "{\"seqs\":[");
+    for (size_t i = 0; i < published->seq_count; i++)
+        put_number(out, i ? "," : "", published->seqs[i]);
+    put_text(out, "],\"offset\":", published->offset);
+    put_number(out, ",\"ts\":", published->ts_ms);
+    rj_buf_put_str(out, published->is_duplicate ? ",\"duplicate\":true}" : ",\"duplicate\":false}");
+}
+
+static void put_json_or_null(struct rj_buf *out, const char *before, const char *json)
+{
+    rj_buf_put_str(out, before);
+    if (*json)
+        put_data(out, json, strlen(json));
+    else
+        rj_buf_put_str(out, "null");
+}
+
+/* Headers may repeat, so they are a list of pairs. */
+static void put_handshake(struct rj_buf *out, const struct rejoin_handshake *handshake)
+{
+    put_text(out, ",\"handshake\":{\"address\":", handshake->address);
+    put_text(out, ",\"transport\":", handshake->transport);
+    put_text(out, ",\"url\":", handshake->url);
+    rj_buf_put_str(out, handshake->is_secure ? ",\"secure\":true" : ",\"secure\":false");
+    put_number(out, ",\"issued\":", handshake->issued_ms);
+    rj_buf_put_str(out, ",\"headers\":[");
+    for (size_t i = 0; i < handshake->header_count; i++) {
+        put_text(out, i ? ",[" : "[", handshake->headers[i].name);
+        put_text(out, ",", handshake->headers[i].value);
+        rj_buf_put_u8(out, ']');
+    }
+    rj_buf_put_str(out, "]}");
+}
+
+void rj_ctl_print_socket(struct rj_buf *out, const struct rejoin_socket *socket)
+{
+    put_text(out, "{\"sid\":", socket->sid);
+    put_text(out, ",\"namespace\":", socket->nsp);
+    put_text_or_null(out, ",\"user\":", socket->user);
+    rj_buf_put_str(out, ",\"rooms\":[");
+    for (size_t i = 0; i < socket->rooms.count; i++)
+        put_text(out, i ? "," : "", socket->rooms.names[i]);
+    put_json_or_null(out, "],\"data\":", socket->data);
+    put_number(out, ",\"connected\":", socket->connected_ms);
+    if (*socket->auth)
+        put_json_or_null(out, ",\"auth\":", socket->auth);
+    if (socket->handshake)
+        put_handshake(out, socket->handshake);
+    rj_buf_put_u8(out, '}');
+}
+
+void rj_ctl_print_room(struct rj_buf *out, const struct rejoin_room *room)
+{
+    put_text(out, "{\"room\":", room->name);
+    put_number(out, ",\"members\":", room->members);
+    rj_buf_put_u8(out, '}');
 }
 
 void rj_ctl_print_metric(struct rj_buf *out, const struct rejoin_metric *metric)

@@ -3,19 +3,30 @@
 #define RJ_CTL_PRINT_H
 
 #include "proto/base/buf.h"
-#include "rejoin.h"
+#include "rejoin_sockets.h"
 
 /* Appends a message as one JSON object without a line break:
  *
  *     {"offset":…,"ts":…,"namespace":…,"room":…,"seq":…,"event":…,"from":{"user":…,"sid":…},"data":…}
  *
- * and after `seq` "id", after `from` "source" and after `data` "attachments" (base64) where there are any. A
- * message that is not meant for one room has "targets" (kind, name and seq each) instead of "room" and "seq".
+ * and after `seq` "id", after `from` "source" and after `data` "attachments" (base64) where there are any.
+ * Plain arguments stand under "args" instead of "data". A message that is not meant for one room has
+ * "targets" (kind, name and seq each) instead of "room" and "seq".
  */
 void rj_ctl_print_message(struct rj_buf *out, const struct rejoin_message *message);
 
 /* Appends what a publish was answered: {"room":…,"seq":…,"offset":…,"ts":…,"duplicate":…} */
 void rj_ctl_print_published(struct rj_buf *out, const char *room, const struct rejoin_published *published);
+
+/* Appends the seqs, one for each target: {"seqs":[…],"offset":…,"ts":…,"duplicate":…} */
+void rj_ctl_print_emitted(struct rj_buf *out, const struct rejoin_published *published);
+
+/* Appends {"sid":…,"namespace":…,"user":…,"rooms":[…],"data":…,"connected":…}, and "auth" and "handshake"
+ * where they were asked for. */
+void rj_ctl_print_socket(struct rj_buf *out, const struct rejoin_socket *socket);
+
+/* Appends {"room":…,"members":…} */
+void rj_ctl_print_room(struct rj_buf *out, const struct rejoin_room *room);
 
 /* Appends `name value` as in Prometheus' text format. */
 void rj_ctl_print_metric(struct rj_buf *out, const struct rejoin_metric *metric);

@@ -7,6 +7,7 @@ import { until, within } from "./deadline.mjs";
 
 const SANITIZER = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
 const KEPT_LOG_CHARS = 4_000_000;
+const KEPT_STDOUT_CHARS = 65536; // the ready line is near the beginning
 
 // Appended to what the caller has set, so that a run under other options stays possible.
 function sanitizerEnvironment(env) {
@@ -34,13 +35,18 @@ export class Process {
   #exited = null;
   #stdout = "";
   #partial = "";
+  #line = "";
 
-  /** `name` stands in logs and failures. `ready` matches the line that says that it serves. */
-  constructor(name, file, args, { ready, env = process.env } = {}) {
+  /**
+   * `name` stands in logs and failures. `ready` matches the line that says that it serves. With `isSpokenTo` it has
+   * a stdin, see write(), and each line of its stdout goes to heard() instead of the log.
+   */
+  constructor(name, file, args, { ready, env = process.env, isSpokenTo = false } = {}) {
     this.name = name;
     this.file = file;
     this.args = args;
     this.ready = ready;
+    this.isSpokenTo = isSpokenTo;
     this.env = sanitizerEnvironment({ ...env });
     /** Everything that was logged, over all starts. */
     this.log = "";
@@ -72,14 +78,17 @@ export class Process {
     // Should this program be killed with -9 (a timeout), the kernel ends the child too.
     const child = spawn("setpriv", ["--pdeathsig", "KILL", this.file, ...this.args], {
       env: this.env,
-      stdio: ["ignore", "pipe", "pipe"],
+      stdio: [this.isSpokenTo ? "pipe" : "ignore", "pipe", "pipe"],
     });
     this.#child = child;
+    this.#line = "";
+    child.stdin?.on("error", () => {}); // it may be gone
     this.expected = null;
     running.add(child);
     child.stdout.setEncoding("utf8").on("data", (text) => {
-      this.#stdout += text;
-      this.#note(text);
+      if (this.isSpokenTo) this.#split(text);
+      else this.#note(text);
+      if (this.#stdout.length < KEPT_STDOUT_CHARS) this.#stdout += text;
     });
     child.stderr.setEncoding("utf8").on("data", (text) => this.#note(text));
     this.#exited = new Promise((resolve) => {
@@ -130,6 +139,14 @@ export class Process {
     }
   }
 
+  /** Says a line to one that is spoken to. */
+  write(line) {
+    this.#child?.stdin.write(`${line}\n`);
+  }
+
+  /** A line of its stdout, when it is spoken to. */
+  heard() {}
+
   /** SIGSTOP and SIGCONT: a process that is there and does nothing. */
   freeze() {
     this.#child.kill("SIGSTOP");
@@ -149,6 +166,12 @@ export class Process {
     this.expected = expected;
     this.#child.kill(signal);
     await within(this.#exited, `${this.name} ended by ${signal}`);
+  }
+
+  #split(text) {
+    const lines = (this.#line + text).split("\n");
+    this.#line = lines.pop();
+    for (const line of lines) this.heard(line);
   }
 
   // Sanitizer reports are searched as the text comes: the kept log is bounded, a report must not fall out of it.

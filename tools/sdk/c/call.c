@@ -7,34 +7,52 @@
 
 enum { FRAME_OVERHEAD = 64 }; /* header, Batch fields and the item's own key and length, with room to spare */
 
+static struct rj_sdk_call *add(struct rejoin *handle, const Rejoin__Item *item, rj_sdk_finish *finish)
+{
+    struct rj_sdk_calls *calls = &handle->calls;
+    struct rj_sdk_call *call = rj_calloc(1, sizeof *call);
+    call->id = item->command->id;
+    call->finish = finish;
+    rj_wire_pack(&item->base, &call->item);
+    HASH_ADD(hh, calls->all, id, sizeof call->id, call);
+    if (!calls->next)
+        calls->next = call;
+    calls->bytes += call->item.len;
+    handle->last_id = call->id;
+    rj_sdk_wake_now(&handle->wake);
+    return call;
+}
+
+static Rejoin__Item item_of(struct rejoin *handle, Rejoin__Command *command)
+{
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    command->id = handle->last_id + 1;
+    item.kind_case = REJOIN__ITEM__KIND_COMMAND;
+    item.command = command;
+    return item;
+}
+
 enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *command, rj_sdk_finish *finish,
                                      struct rj_sdk_call **out)
 {
     struct rj_sdk_calls *calls = &handle->calls;
     if (handle->link.state == RJ_SDK_LINK_REFUSED)
         return rj_sdk_fail(handle, handle->link.refusal, NULL);
-    command->id = handle->last_id + 1;
-    Rejoin__Item item = REJOIN__ITEM__INIT;
-    item.kind_case = REJOIN__ITEM__KIND_COMMAND;
-    item.command = command;
+    Rejoin__Item item = item_of(handle, command);
     size_t size = rejoin__item__get_packed_size(&item);
     if (size > calls->most_bytes)
         return rj_sdk_fail(handle, REJOIN_TOO_LARGE, "larger than max_unanswered_bytes");
-    if (HASH_COUNT(calls->all) >= calls->most || size > calls->most_bytes - calls->bytes)
+    if (HASH_COUNT(calls->all) >= calls->most || calls->bytes > calls->most_bytes - size)
         return rj_sdk_fail(handle, REJOIN_BUSY, "too many calls wait for their answer");
-
-    struct rj_sdk_call *call = rj_calloc(1, sizeof *call);
-    call->id = command->id;
-    call->finish = finish;
-    rj_wire_pack(&item.base, &call->item);
-    HASH_ADD(hh, calls->all, id, sizeof call->id, call);
-    if (!calls->next)
-        calls->next = call;
-    calls->bytes += size;
-    handle->last_id = call->id;
-    rj_sdk_wake_now(&handle->wake);
-    *out = call;
+    *out = add(handle, &item, finish);
     return REJOIN_OK;
+}
+
+struct rj_sdk_call *rj_sdk_call_start_answer(struct rejoin *handle, Rejoin__Command *command,
+                                             rj_sdk_finish *finish)
+{
+    Rejoin__Item item = item_of(handle, command);
+    return add(handle, &item, finish);
 }
 
 /* Takes the call out of the table; the caller frees it. */
@@ -86,9 +104,8 @@ void rj_sdk_calls_rewind(struct rejoin *handle)
     uint64_t first_unsaid = calls->next ? calls->next->id : handle->last_id + 1;
     while (call && call->id < first_unsaid) { /* callbacks may append further ones */
         struct rj_sdk_call *following = call->hh.next;
-        if (call->is_volatile) {
-            rj_sdk_fail(handle, REJOIN_UNAVAILABLE,
-                        "the broker went away; a volatile message is not repeated");
+        if (call->is_said_once) {
+            rj_sdk_fail(handle, REJOIN_UNAVAILABLE, "the broker went away; this is not repeated");
             end_call(handle, call, REJOIN_UNAVAILABLE, NULL);
         }
         call = following;
@@ -125,4 +142,34 @@ void rj_sdk_calls_end(struct rejoin *handle, enum rejoin_status status)
 {
     while (handle->calls.all)
         end_call(handle, handle->calls.all, status, NULL);
+}
+
+enum rejoin_status rj_sdk_check_result(struct rejoin *handle, enum rejoin_status status,
+                                       const Rejoin__Reply *reply, Rejoin__Reply__ResultCase expected)
+{
+    if (status == REJOIN_OK && reply->result_case != expected)
+        return rj_sdk_fail(handle, REJOIN_INTERNAL, "the broker's answer is not one to this call");
+    return status;
+}
+
+void rj_sdk_waited(void *waiting, enum rejoin_status status, void *result)
+{
+    struct rj_sdk_waiting *done = waiting;
+    *done = (struct rj_sdk_waiting){.is_done = true, .status = status, .result = result};
+}
+
+enum rejoin_status rj_sdk_wait(struct rejoin *handle, rj_sdk_begin *begin, const void *request,
+                               struct rj_sdk_waiting *waiting, int timeout_ms)
+{
+    uint64_t id = 0, deadline_ms = rj_sdk_deadline(timeout_ms);
+    enum rejoin_status status;
+    if (handle->is_in_turn)
+        return rj_sdk_fail(handle, REJOIN_MISUSE, "a waiting call inside a callback");
+    *waiting = (struct rj_sdk_waiting){0};
+    while ((status = begin(handle, request, waiting, &id)) == REJOIN_BUSY)
+        if ((status = rj_sdk_turn_until(handle, deadline_ms)) != REJOIN_OK)
+            return status;
+    if (status == REJOIN_OK)
+        status = rj_sdk_await(handle, id, &waiting->is_done, deadline_ms);
+    return status == REJOIN_OK ? waiting->status : status;
 }

@@ -1,6 +1,6 @@
 /* The smallest backend: publishes one message to a room and tells its place there.
  *
- *     rejoin-example-publisher ENDPOINT ROOM JSON
+ *     example-publisher ENDPOINT ROOM JSON
  */
 #include <rejoin.h>
 #include <stdio.h>

@@ -3,15 +3,21 @@
 #define RJ_SDK_HANDLE_H
 
 #include "call.h"
+#include "job.h"
 #include "link.h"
+#include "post.h"
 #include "wake.h"
 
 struct rejoin {
     struct rj_sdk_wake wake;
     struct rj_sdk_link link;
     struct rj_sdk_calls calls;
+    struct rj_sdk_jobs jobs;
+    struct rj_sdk_posts posts;
     struct rejoin_tail *tails;
+    struct rejoin_service *services;
     uint64_t last_id;     /* of the commands said so far; ids ascend over all streams of the handle */
+    uint64_t repeat_upto; /* the last_id when the present stream began */
     uint64_t made_ids;    /* idempotency keys made so far */
     struct rj_buf detail; /* what rejoin_detail tells; empty: what the link says */
     bool is_in_turn;      /* callbacks run only in a turn */

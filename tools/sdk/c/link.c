@@ -235,8 +235,17 @@ static void on_frame(struct rj_sdk_link *link, struct rj_span frame)
         on_item(link, batch->items[i]);
 }
 
+/* No turn for a lease, as in a process that was stopped: the broker has given this handle's work to others,
+ * so what still stands in the pipe is not for it to do any more. */
+static bool was_asleep(const struct rj_sdk_link *link)
+{
+    return link->state == RJ_SDK_LINK_LIVE && rj_clock_mono_ms() - link->sent_ms >= link->lease_ms;
+}
+
 bool rj_sdk_link_receive(struct rj_sdk_link *link)
 {
+    if (was_asleep(link))
+        end_stream(link, "closed", "this handle had no turn for longer than the lease");
     for (unsigned n = 0; n < FRAMES_A_TURN; n++) {
         if (!link->socket)
             return false;
@@ -253,7 +262,7 @@ bool rj_sdk_link_receive(struct rj_sdk_link *link)
     return true;
 }
 
-/* Call after rj_sdk_link_receive: a handle that was not run for a while has to look at what came first. */
+/* Call after rj_sdk_link_receive: what has come in the meantime tells that the broker is there. */
 void rj_sdk_link_tick(struct rj_sdk_link *link)
 {
     uint64_t now = rj_clock_mono_ms();

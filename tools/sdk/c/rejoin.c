@@ -1,9 +1,10 @@
 /* The handle and its turn:
  *
- *   receive    what came: answers and messages go to their calls and tails, which call back
+ *   receive    what came: answers, messages and jobs go to their calls, tails and services, which call back
  *   tick       what is due: a silent stream ends, a fresh one is opened
  *   settle     a refused handle ends everything that waits
- *   send       what the tails and the calls have to say, in frames, while the pipe takes them
+ *   posts      what other threads want to be run
+ *   send       what tails, calls and services have to say, in frames, while the pipe takes them
  *   rest       set the descriptor for whatever the next turn has to look at
  *
  * Public calls only queue; nothing is sent outside a turn.
@@ -16,6 +17,7 @@
 #include "handle.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
+#include "service.h"
 #include "status.h"
 #include "tail.h"
 
@@ -39,22 +41,35 @@ enum rejoin_status rj_sdk_reply_status(struct rejoin *handle, const Rejoin__Repl
     return rj_sdk_fail(handle, status, reply->error->message);
 }
 
-/* A new stream: tails first, so that they see what the repeated publishes add. */
+/* A new stream: tails first, so that they see what the repeated publishes add; services last, so that the
+ * broker knows what is answered before it gives jobs again. */
 static void on_live(void *owner)
 {
     struct rejoin *handle = owner;
     rj_sdk_tails_rewind(handle);
+    rj_sdk_services_rewind(handle);
     rj_sdk_calls_rewind(handle);
+}
+
+/* An answer that nobody waits for any more is dropped. */
+static void on_reply(struct rejoin *handle, const Rejoin__Reply *reply)
+{
+    if (!rj_sdk_calls_answer(handle, reply) && !rj_sdk_tails_answer(handle, reply))
+        rj_sdk_services_answer(handle, reply);
 }
 
 static void on_item(void *owner, const Rejoin__Item *item)
 {
     struct rejoin *handle = owner;
-    if (item->kind_case == REJOIN__ITEM__KIND_DELIVER)
-        rj_sdk_tails_deliver(handle, item->deliver);
-    else if (item->kind_case == REJOIN__ITEM__KIND_REPLY && !rj_sdk_calls_answer(handle, item->reply))
-        rj_sdk_tails_answer(handle, item->reply);
-    /* A kind that a later MINOR adds is none of our business; nor is an answer that nobody waits for. */
+    switch (item->kind_case) {
+    case REJOIN__ITEM__KIND_REPLY: on_reply(handle, item->reply); break;
+    case REJOIN__ITEM__KIND_DELIVER: rj_sdk_tails_deliver(handle, item->deliver); break;
+    case REJOIN__ITEM__KIND_JOB: rj_sdk_services_job(handle, item->job); break;
+    case REJOIN__ITEM__KIND_OPENED: rj_sdk_services_opened(handle, item->opened); break;
+    case REJOIN__ITEM__KIND_CLOSED: rj_sdk_services_closed(handle, item->closed); break;
+    case REJOIN__ITEM__KIND_TOLD: rj_sdk_services_told(handle, item->told); break;
+    default: break; /* a kind that a later MINOR adds is none of our business */
+    }
 }
 
 enum rejoin_status rejoin_open(const struct rejoin_options *options, struct rejoin **out)
@@ -71,6 +86,9 @@ enum rejoin_status rejoin_open(const struct rejoin_options *options, struct rejo
     enum rejoin_status status = rj_sdk_wake_open(&handle->wake);
     if (status != REJOIN_OK)
         goto no_wake;
+    status = rj_sdk_posts_open(&handle->posts, &handle->wake);
+    if (status != REJOIN_OK)
+        goto no_posts;
     status = rj_sdk_link_open(&handle->link, &handle->wake, options->endpoint, options->name);
     if (status != REJOIN_OK)
         goto no_link;
@@ -79,6 +97,8 @@ enum rejoin_status rejoin_open(const struct rejoin_options *options, struct rejo
     return REJOIN_OK;
 
 no_link:
+    rj_sdk_posts_close(&handle->posts);
+no_posts:
     rj_sdk_wake_close(&handle->wake);
 no_wake:
     free(handle);
@@ -95,7 +115,12 @@ enum rejoin_status rejoin_close(struct rejoin **handle)
     closing->is_in_turn = true;
     rj_sdk_link_refuse(&closing->link, REJOIN_CLOSED, "the handle is closed"); /* callbacks start nothing */
     rj_sdk_calls_end(closing, REJOIN_CLOSED);
+    while (rj_sdk_posts_run(closing))
+        ;
+    rj_sdk_jobs_forget(closing, NULL);
+    rj_sdk_services_free(closing);
     rj_sdk_tails_free(closing);
+    rj_sdk_posts_close(&closing->posts);
     rj_sdk_link_close(&closing->link);
     rj_sdk_wake_close(&closing->wake);
     rj_buf_free(&closing->detail);
@@ -110,6 +135,7 @@ static void send_all(struct rejoin *handle)
         if (rj_sdk_link_is_open(&handle->link)) {
             rj_sdk_tails_put(handle);
             rj_sdk_calls_put(handle);
+            rj_sdk_services_put(handle);
         }
     } while (rj_sdk_link_flush(&handle->link));
 }
@@ -121,6 +147,7 @@ static void settle(struct rejoin *handle)
     rj_sdk_fail(handle, handle->link.refusal, NULL);
     rj_sdk_calls_end(handle, handle->link.refusal);
     rj_sdk_tails_end(handle, handle->link.refusal);
+    rj_sdk_services_end(handle, handle->link.refusal);
 }
 
 static void rest(struct rejoin *handle, bool has_more)
@@ -139,6 +166,7 @@ enum rejoin_status rejoin_process(struct rejoin *handle)
     bool has_more = rj_sdk_link_receive(&handle->link);
     rj_sdk_link_tick(&handle->link);
     settle(handle);
+    rj_sdk_posts_run(handle);
     send_all(handle);
     rest(handle, has_more);
     handle->is_in_turn = false;

@@ -1,4 +1,6 @@
-/* librejoin: publish to a Rejoin broker, read its history and follow its log, from a service written in C.
+/* librejoin: publish to a Rejoin broker, ask its clients, read its history and follow its log, from a service
+ * written in C. rejoin_serve.h adds what answers the clients' events, rejoin_sockets.h what commands their
+ * sockets.
  *
  * A `struct rejoin` is one conversation with one broker's backend endpoint. It connects by itself and keeps
  * doing so: while the broker is away calls wait, and when it is back (or another process has taken its place)
@@ -11,10 +13,11 @@
  * broker and comes back by itself at its next turn.
  *
  * Threads. A handle belongs to one thread at a time: no two calls on it at once. Different handles are
- * independent. A handle does not survive fork().
+ * independent. rejoin_post alone may be called from any thread at any time: it has a function run in the
+ * handle's own. A handle does not survive fork().
  *
- * Callbacks may start further calls, tails included, and stop tails; a waiting call, rejoin_process,
- * rejoin_run_once or rejoin_close inside one returns REJOIN_MISUSE.
+ * Callbacks may start further calls, tails and services included, and stop them; a waiting call,
+ * rejoin_process, rejoin_run_once or rejoin_close inside one returns REJOIN_MISUSE.
  *
  * Text is UTF-8 with a terminating NUL. What you pass in is copied before the call returns, and what a
  * callback is given is valid until that callback returns, unless a function says otherwise. Times are in
@@ -117,18 +120,62 @@ enum rejoin_status rejoin_flush(struct rejoin *handle, int timeout_ms);
 /* The number of calls that wait for their answer. */
 size_t rejoin_unanswered(const struct rejoin *handle);
 
-/* ----------------------------------------------------------------------------------------------- publish */
+/* Has `function` run once in the handle's next turn, as a callback: with the handle's thread, and with the
+ * rules for callbacks. The only call that any thread may make, also while another one is in a call on the
+ * handle; it makes rejoin_fd readable and ends a wait. What was posted runs in the order of posting. What has
+ * not run yet when the handle is closed runs inside rejoin_close, where every call returns REJOIN_CLOSED: so
+ * `arg` can always be freed by `function`. Nobody may post once rejoin_close has begun. */
+void rejoin_post(struct rejoin *handle, void (*function)(struct rejoin *handle, void *arg), void *arg);
+
+/* ------------------------------------------------------------------------------------------- what is said */
 
 enum { REJOIN_OFFSET_SIZE = 32, REJOIN_ID_SIZE = 48 }; /* bytes, with the NUL */
+enum { REJOIN_TARGETS_MAX = 64 };                      /* of one message */
 
 struct rejoin_bytes {
     const void *data;
     size_t len;
 };
 
+/* A list of texts: rooms, users, ids. */
+struct rejoin_names {
+    const char *const *names;
+    size_t count;
+};
+
+#ifndef __cplusplus
+/* .rooms = REJOIN_NAMES("lobby", "bar"); lives as long as the block that it stands in. */
+#define REJOIN_NAMES(...)                                                                                    \
+    ((struct rejoin_names){(const char *const[]){__VA_ARGS__},                                               \
+                           sizeof((const char *const[]){__VA_ARGS__}) / sizeof(const char *)})
+#endif
+
+/* The arguments of an event, an ack or a note. */
+struct rejoin_args {
+    const char *json; /* a JSON array; to the library NULL means [], from it the text ends with a NUL */
+    size_t len;       /* its bytes; to the library 0 means that a NUL ends it */
+    const struct rejoin_bytes *attachments; /* binaries that placeholders in `json`,
+                                               {"_placeholder":true,"num":0}, point to; at most 10 */
+    size_t attachment_count;
+};
+
+enum rejoin_target_kind { REJOIN_ROOM, REJOIN_NAMESPACE, REJOIN_SOCKET, REJOIN_USER };
+
+struct rejoin_target {
+    enum rejoin_target_kind kind;
+    const char *name; /* the room, socket id or user; "" for the whole namespace */
+    uint64_t seq;     /* of a message that was received: its number there; else of no meaning */
+};
+
+/* ----------------------------------------------------------------------------------------------- publish */
+
 struct rejoin_publish {
     const char *nsp;                        /* the namespace; NULL = "/" */
-    const char *room;                       /* required */
+    const char *room;                       /* for whom: this room, */
+    const struct rejoin_target *targets;    /* or, with `room` NULL, all of these, each client once */
+    size_t target_count;                    /* at most REJOIN_TARGETS_MAX, distinct; a socket must exist */
+    struct rejoin_names except_rooms;       /* but not who is in one of these rooms, */
+    struct rejoin_names except_sids;        /* and not these sockets */
     const char *event;                      /* what the members' listeners get it as; NULL = "room:message" */
     const char *data;                       /* one JSON text; required */
     size_t data_len;                        /* its bytes; 0: `data` ends with a NUL */
@@ -137,15 +184,19 @@ struct rejoin_publish {
     const char *id; /* the idempotency key: a second publish with it (also after a restart of this program or
                        of the broker, within the broker's window) is not stored but gets the first answer.
                        NULL: the library makes one, so that its own repetitions are harmless */
+    bool is_plain;  /* `data` is a JSON array, the event's arguments: listeners get them as they are, not in
+                       the envelope that tells room, seq and sender. Needs an event's name */
     bool is_volatile; /* not logged: whoever is there gets it; answered without offset and seq. One that was
                          on its way when the broker went away is not repeated: REJOIN_UNAVAILABLE */
 };
 
 struct rejoin_published {
     char offset[REJOIN_OFFSET_SIZE]; /* the message's place in the log; empty for a volatile one */
-    uint64_t seq;                    /* its number in the room, from 1; 0 for a volatile one */
-    uint64_t ts_ms;                  /* when the broker accepted it, Unix time */
-    bool is_duplicate;               /* the id was known: this is the first answer again */
+    uint64_t seq;      /* its number in the room (or first target), from 1; 0 for a volatile one */
+    uint64_t ts_ms;    /* when the broker accepted it, Unix time */
+    bool is_duplicate; /* the id was known: this is the first answer again */
+    size_t seq_count;  /* as many as targets; 0 for a volatile one */
+    uint64_t seqs[REJOIN_TARGETS_MAX];
 };
 
 /* `result` is NULL unless `status` is REJOIN_OK. */
@@ -164,18 +215,30 @@ enum rejoin_status rejoin_publish(struct rejoin *handle, const struct rejoin_pub
 enum rejoin_status rejoin_publish_wait(struct rejoin *handle, const struct rejoin_publish *publish,
                                        int timeout_ms, struct rejoin_published *out);
 
+struct rejoin_outcome {
+    enum rejoin_status status;
+    struct rejoin_published published; /* when `status` is REJOIN_OK */
+};
+
+/* `outcomes` has one for each message of the batch, in its order. */
+typedef void rejoin_on_batch(void *arg, const struct rejoin_outcome *outcomes, size_t count);
+
+/* Starts all of these publishes, or none of them: REJOIN_BUSY when not all have room within the options'
+ * bounds (then also when they never will have: keep batches well below), or what is wrong with the first bad
+ * one. `callback` (may be NULL) is called once, when each has its answer; each stands for itself, one may be
+ * stored and another refused. */
+enum rejoin_status rejoin_publish_batch(struct rejoin *handle, const struct rejoin_publish *publishes,
+                                        size_t count, rejoin_on_batch *callback, void *arg);
+
+/* The same, waiting; `outcomes` has room for `count` and is filled on REJOIN_OK, which says only that all
+ * have an answer. After REJOIN_TIMEOUT it is not known which of them were stored. */
+enum rejoin_status rejoin_publish_batch_wait(struct rejoin *handle, const struct rejoin_publish *publishes,
+                                             size_t count, int timeout_ms, struct rejoin_outcome *outcomes);
+
 /* A fresh idempotency key, for callers that want to repeat a publish themselves. */
 void rejoin_make_id(struct rejoin *handle, char out[REJOIN_ID_SIZE]);
 
 /* ---------------------------------------------------------------------------------------------- messages */
-
-enum rejoin_target_kind { REJOIN_ROOM, REJOIN_NAMESPACE, REJOIN_SOCKET, REJOIN_USER };
-
-struct rejoin_target {
-    enum rejoin_target_kind kind;
-    const char *name; /* the room, socket id or user; "" for the whole namespace */
-    uint64_t seq;     /* the message's number there */
-};
 
 /* A message of the log. No pointer is NULL; a missing text is "". */
 struct rejoin_message {
@@ -193,7 +256,48 @@ struct rejoin_message {
     const char *from_user; /* set by the broker when a client published it */
     const char *from_sid;
     const char *source; /* the backend that published it */
+    bool is_plain;      /* `data` holds the event's arguments, see rejoin_publish */
 };
+
+/* --------------------------------------------------------------------------------------------------- ask */
+
+struct rejoin_ask {
+    struct rejoin_publish message; /* whom to ask and what; `data` holds the event's arguments, as with
+                                      is_plain. `id`, `is_plain` and `is_volatile` have no meaning here */
+    uint32_t timeout_ms;           /* how long clients may take; 0 = 10,000, at most 600,000 */
+    uint32_t max_answers;          /* enough after so many; 0 = wait for all */
+};
+
+struct rejoin_answer {
+    const char *sid;
+    struct rejoin_args args; /* what the client gave its ack */
+};
+
+/* Owned by whoever received it; valid also after the handle is closed. */
+struct rejoin_answers {
+    const struct rejoin_answer *answers; /* in the order in which they came */
+    size_t count;
+    struct rejoin_names missing; /* sids of those who got the event and did not answer in time, or left */
+    uint64_t asked;              /* clients that got it */
+    bool is_truncated;           /* there was no room for all answers: some are in neither list */
+};
+
+/* `answers` belongs to the callback, which frees it; NULL unless `status` is REJOIN_OK. That is also the
+ * status when some, or all, did not answer. */
+typedef void rejoin_on_answers(void *arg, enum rejoin_status status, struct rejoin_answers *answers);
+
+/* Sends an event to all clients that the message names and collects their acks. It is not logged: who is not
+ * connected is not asked. Bounds and failures as for rejoin_publish; a question that was on its way when the
+ * broker went away is not repeated, but ends with REJOIN_UNAVAILABLE. */
+enum rejoin_status rejoin_ask(struct rejoin *handle, const struct rejoin_ask *ask,
+                              rejoin_on_answers *callback, void *arg);
+
+/* Asks and waits; `timeout_ms` should be longer than the clients'. On success the caller owns `*out`. */
+enum rejoin_status rejoin_ask_wait(struct rejoin *handle, const struct rejoin_ask *ask, int timeout_ms,
+                                   struct rejoin_answers **out);
+
+/* Frees the answers and sets `*answers` to NULL; NULL inside is fine. */
+void rejoin_answers_free(struct rejoin_answers **answers);
 
 /* ----------------------------------------------------------------------------------------------- history */
 
@@ -238,8 +342,9 @@ enum rejoin_tail_state {
 };
 
 struct rejoin_tail_options {
-    const char *nsp;    /* with a room; NULL = "/" */
-    const char *room;   /* NULL or "": every room of every namespace */
+    const char *nsp;           /* with a room; NULL = "/" */
+    const char *room;          /* NULL or "", with no `rooms` either: every room of every namespace */
+    struct rejoin_names rooms; /* further rooms of that namespace: what went to any of them, once each */
     const char *offset; /* follow from after this one; NULL or "": from now on; "0": from the oldest kept */
     uint32_t window;    /* messages that may be on their way before you have taken them; 0 = 1,000 */
 

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
+#include "args.h"
 #include "handle.h"
 #include "message.h"
 #include "proto/base/mem.h"
@@ -13,9 +14,11 @@ enum { DEFAULT_WINDOW = 1000 };
 struct rejoin_tail {
     struct rejoin_tail *prev, *next;
     struct rejoin *handle;
-    struct rejoin_tail_options options; /* nsp, room and offset are NULL: they stand below */
+    struct rejoin_tail_options options; /* nsp, rooms and offset are empty: they stand below */
     char *nsp;
     char *room;
+    char **rooms; /* further ones */
+    size_t room_count;
     char offset[RJ_OFFSET_MAX + 1]; /* after this it goes on; "" = from now on, "0" = the oldest kept */
     uint64_t id;                    /* of its Tail command on this stream; 0: none was said yet */
     uint32_t taken;                 /* messages handed out for which no credit was given back yet */
@@ -37,6 +40,11 @@ enum rejoin_status rejoin_tail(struct rejoin *handle, const struct rejoin_tail_o
         return rj_sdk_fail(handle, REJOIN_BAD_REQUEST, "a tail needs on_message");
     const char *nsp = options->nsp ? options->nsp : "/", *room = options->room ? options->room : "";
     const char *offset = options->offset ? options->offset : "";
+    size_t room_count;
+    char **rooms;
+    enum rejoin_status status = rj_sdk_names_lend(handle, &options->rooms, &room_count, &rooms);
+    if (status != REJOIN_OK)
+        return status;
     if (!is_offset(offset))
         return rj_sdk_fail(handle, REJOIN_BAD_REQUEST, "that is no offset");
     if (handle->link.state == RJ_SDK_LINK_REFUSED)
@@ -45,10 +53,15 @@ enum rejoin_status rejoin_tail(struct rejoin *handle, const struct rejoin_tail_o
     tail->handle = handle;
     tail->options = *options;
     tail->options.nsp = tail->options.room = tail->options.offset = NULL;
+    tail->options.rooms = (struct rejoin_names){0};
     if (tail->options.window == 0)
         tail->options.window = DEFAULT_WINDOW;
     tail->nsp = rj_strndup(nsp, strlen(nsp));
     tail->room = rj_strndup(room, strlen(room));
+    tail->room_count = room_count;
+    tail->rooms = rj_calloc(room_count ? room_count : 1, sizeof *tail->rooms);
+    for (size_t i = 0; i < room_count; i++)
+        tail->rooms[i] = rj_strndup(rooms[i], strlen(rooms[i]));
     memcpy(tail->offset, offset, strlen(offset) + 1);
     DL_APPEND(handle->tails, tail);
     rj_sdk_wake_now(&handle->wake);
@@ -70,6 +83,9 @@ static void free_tail(struct rejoin_tail *tail)
     DL_DELETE(tail->handle->tails, tail);
     free(tail->nsp);
     free(tail->room);
+    for (size_t i = 0; i < tail->room_count; i++)
+        free(tail->rooms[i]);
+    free(tail->rooms);
     free(tail);
 }
 
@@ -94,6 +110,8 @@ static void put_begin(struct rejoin_tail *tail)
     Rejoin__Tail begin = REJOIN__TAIL__INIT;
     begin.namespace_ = tail->nsp;
     begin.room = tail->room;
+    begin.n_rooms = tail->room_count;
+    begin.rooms = tail->rooms;
     begin.offset = tail->offset;
     begin.credit = tail->options.window;
     Rejoin__Command command = REJOIN__COMMAND__INIT;
