@@ -9,6 +9,7 @@
 #include "broker/admission.h"
 #include "broker/ask.h"
 #include "broker/attach.h"
+#include "broker/refill.h"
 #include "broker/rounds.h"
 #include "broker/router.h"
 #include "broker/serve.h"
@@ -274,11 +275,19 @@ static int open_signals(void)
 static enum rj_status open_store(struct rj_broker *broker, struct rj_buf *why)
 {
     const struct rj_conf *conf = broker->conf;
+    rj_retention_init(&broker->retention, conf->retention_rules);
     struct rj_store_options options = {
         .path = conf->data,
         .retention_ms = conf->retention_ms,
+        .limits = broker->retention.limits,
+        .n_limits = broker->retention.n,
+        .pick = rj_retention_pick,
+        .pick_ctx = &broker->retention,
+        .limits_id = broker->retention.id,
         .dedupe_window_ms = conf->dedupe_window_ms,
+        .dedupe_brief_ms = conf->dedupe_gateway_ms,
         .dedupe_window_max = (uint32_t)conf->dedupe_max,
+        .dedupe_source_max = (uint32_t)conf->dedupe_max_source,
     };
     enum rj_status status = rj_store_open(&options, &broker->store, why);
     if (status != RJ_OK)
@@ -335,6 +344,7 @@ void rj_broker_close(struct rj_broker **broker_)
     if (store)
         rj_store_close(&store);
     broker->store = NULL;
+    rj_retention_free(&broker->retention);
     if (broker->bus)
         each_peer(broker, flush_peer);
     rj_rounds_fini(broker);
@@ -344,6 +354,7 @@ void rj_broker_close(struct rj_broker **broker_)
     while (broker->sessions.by_pid)
         rj_session_free(&broker->sessions, &broker->rooms, broker->sessions.by_pid);
     rj_directory_free(&broker->directory);
+    rj_histories_free(&broker->histories);
     rj_bus_close(&broker->bus, STOP_LINGER_MS);
     rj_buf_free(&broker->sweep.after);
     for (int side = 0; side < RJ_BUS_SIDES; side++)

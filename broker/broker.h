@@ -11,7 +11,9 @@
 #include "broker/conf.h"
 #include "broker/directory.h"
 #include "broker/gateways.h"
+#include "broker/history.h"
 #include "broker/replay.h"
+#include "broker/retention.h"
 #include "broker/router.h"
 #include "broker/serving.h"
 #include "broker/session_store.h"
@@ -19,6 +21,7 @@
 
 struct rj_broker {
     const struct rj_conf *conf;
+    struct rj_retention retention; /* the store asks it */
     struct rj_store *store;
     struct rj_bus *bus;
     struct rj_stats stats;
@@ -31,7 +34,9 @@ struct rj_broker {
     struct rj_serving serving;
     struct rj_round *rounds; /* commands over many sockets, the next one first */
     size_t n_rounds;
-    unsigned replay_first; /* the gateway whose replays come first, in turn */
+    unsigned replay_first;   /* the gateway whose replays come first, in turn */
+    unsigned n_replays_read; /* replays for which the log is being read */
+    struct rj_histories histories;
     struct rj_session_sweep sweep;
     struct rj_reading reading[RJ_BUS_SIDES];
     struct rj_arena arena;      /* what the handlers of a frame build */

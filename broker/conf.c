@@ -1,5 +1,7 @@
 #include "broker/conf.h"
 
+#include "broker/retention.h"
+
 #include <stddef.h>
 
 enum { EXIT_USAGE = 2 };
@@ -60,10 +62,21 @@ static const struct rj_setting table[] = {
     {.group = "Log", .name = "retention", .type = RJ_SETTING_U64, .field = FIELD(retention_ms),
      .fallback = "604800000", .most = 36500 * 86400000ULL, .unit = "ms",
      .help = "how long messages are kept; 0 = for ever"},
+    {.name = "retention-rules", .type = RJ_SETTING_LIST, .field = FIELD(retention_rules), .fallback = "",
+     .check = rj_retention_check, .unit = "RULE",
+     .help = "how much of rooms is kept whose names match, instead: 'PATTERN [namespace=/NAME] [age=7d] "
+             "[count=1000] [bytes=10m]'; the first rule that matches decides"},
     {.name = "dedupe-window", .type = RJ_SETTING_U64, .field = FIELD(dedupe_window_ms), .fallback = "600000",
      .least = 1000, .most = 30 * 86400000ULL, .unit = "ms", .help = "how long publish ids are remembered"},
+    {.name = "dedupe-window-gateway", .type = RJ_SETTING_U64, .field = FIELD(dedupe_gateway_ms),
+     .fallback = "120000", .least = 1000, .most = 30 * 86400000ULL, .unit = "ms",
+     .help = "how long publishes without an id are remembered, for gateways that repeat them; longer than a "
+             "gateway may be cut off with commands waiting"},
     {.name = "dedupe-max", .type = RJ_SETTING_U64, .field = FIELD(dedupe_max), .fallback = "1000000",
      .least = 1, .most = UINT32_MAX, .help = "publish ids that are remembered at most"},
+    {.name = "dedupe-max-source", .type = RJ_SETTING_U64, .field = FIELD(dedupe_max_source),
+     .fallback = "100000", .least = 1, .most = UINT32_MAX,
+     .help = "publish ids of one client, backend or gateway at most; no fewer than a gateway's max-pending"},
     {.name = "max-in-flight", .type = RJ_SETTING_U64, .field = FIELD(max_in_flight), .fallback = "200000",
      .least = 1, .most = 100000000, .help = "writes that may wait for the disk before reading stops"},
 

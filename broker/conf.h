@@ -27,6 +27,7 @@ struct rj_conf {
     unsigned room_policy; /* enum rj_room_policy */
     uint64_t session_lifetime_ms;
     uint64_t retention_ms;
+    char **retention_rules; /* texts that rj_retention_init takes */
     uint64_t lease_ms;
     uint64_t ping_ms;
     uint64_t max_frame_bytes;
@@ -36,7 +37,9 @@ struct rj_conf {
     uint64_t history_max;
     uint64_t max_in_flight;
     uint64_t dedupe_window_ms;
+    uint64_t dedupe_gateway_ms;
     uint64_t dedupe_max;
+    uint64_t dedupe_max_source;
     uint64_t handler_timeout_ms;
     uint64_t handler_timeout_max_ms;
     uint64_t handler_queue;

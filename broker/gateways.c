@@ -6,6 +6,7 @@
 #include "broker/admission.h"
 #include "broker/attach.h"
 #include "broker/hello.h"
+#include "broker/refill.h"
 #include "proto/base/mem.h"
 
 enum { DETACH_PER_TURN = 2000 };
@@ -40,6 +41,7 @@ static struct rj_gateway *create(struct rj_broker *broker, const char *id)
 static void destroy(struct rj_broker *broker, struct rj_gateway *gateway)
 {
     assert(!gateway->clients);
+    rj_refill_stop(gateway);
     rj_broker_forget_route(broker, &gateway->peer);
     broker->gateways.slots[gateway->peer.slot] = NULL;
     broker->gateways.n--;
@@ -75,8 +77,8 @@ void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
     rj_broker_begin_stream(broker, &gateway->peer, route);
     bool is_known = place(broker, hello, &gateway->upto);
     gateway->state = RJ_GATEWAY_ATTACHING;
-    while (gateway->replays) /* of the old stream; the gateway asks again for those that it still wants */
-        rj_replay_stop(gateway->replays);
+    rj_replay_stop_all(gateway); /* of the old stream; the gateway asks again for those that it still wants */
+    rj_refill_stop(gateway);
     rj_hello_welcome(broker, &gateway->peer, !is_known);
     rj_log(RJ_LOG_INFO, "gateway_hello", RJ_KV_STR("gateway", hello->id),
            RJ_KV_STR("software", hello->software), RJ_KV_U64("upto", gateway->upto),

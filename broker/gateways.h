@@ -14,15 +14,20 @@
 #include "broker/session.h"
 
 struct rj_broker;
+struct rj_refill_read;
 
 enum rj_gateway_state { RJ_GATEWAY_ATTACHING, RJ_GATEWAY_LAGGING, RJ_GATEWAY_LIVE, RJ_GATEWAY_GONE };
 
 struct rj_gateway {
     struct rj_peer peer; /* first: a peer of its side is a gateway */
     enum rj_gateway_state state;
-    uint64_t upto;              /* while not LIVE: what concerns it stands in its stream up to here */
-    struct rj_session *clients; /* by handle */
-    struct rj_session *replays; /* those of them that are being replayed, the next one first */
+    uint64_t upto;                   /* while not LIVE: what concerns it stands in its stream up to here */
+    struct rj_session *clients;      /* by handle */
+    struct rj_session *replays;      /* those of them that are being replayed, the next one first … */
+    struct rj_session *replays_read; /* … and those for which the log is being read */
+    unsigned n_replays_read;
+    struct rj_refill_read *refill_read; /* while LAGGING: a chunk that is on its way; else NULL */
+    uint64_t refill_fresh_ms;           /* as a session's replay_fresh_ms */
 };
 
 struct rj_gateways {

@@ -65,34 +65,40 @@ static enum rj_status complete(struct rj_request *request, Rejoin__Publish *publ
     return RJ_OK;
 }
 
-/* The key by which a repeated publish is known: whose it is, and which. Both in the arena. */
-static void dedupe_key(struct rj_request *request, const Rejoin__Message *message, struct rj_span *source,
-                       struct rj_span *id)
+/* "prefix" and "name", in the arena. */
+static struct rj_span joined(struct rj_arena *arena, const char *prefix, const char *name)
 {
+    size_t size = strlen(prefix) + strlen(name) + 1;
+    char *text = rj_arena_alloc(arena, size);
+    return rj_span_of(text, (size_t)snprintf(text, size, "%s%s", prefix, name));
+}
+
+/* The key by which a repeated publish is known: whose it is, and which. Both in the arena. */
+static void dedupe_key(struct rj_request *request, const Rejoin__Message *message,
+                       struct rj_store_append *append)
+{
+    enum { NUMBER_SIZE = 24 };
     struct rj_arena *arena = &request->broker->arena;
-    size_t id_len = strlen(message->id), size;
-    char *text;
+    size_t id_len = strlen(message->id);
     if (request->backend) {
-        size = strlen(request->backend->name) + 3;
-        text = rj_arena_alloc(arena, size);
-        *source = rj_span_of(text, (size_t)snprintf(text, size, "b:%s", request->backend->name));
-        *id = rj_span_of(message->id, id_len);
+        append->source = joined(arena, "b:", request->backend->name);
+        append->id = rj_span_of(message->id, id_len);
     } else if (id_len) {
+        /* An id is the client's own for each of its rooms. */
         const char *room = message->targets[0]->name;
-        size_t room_len = strlen(room);
-        text = rj_arena_alloc(arena, RJ_ID_LEN + 3);
-        *source = rj_span_of(text, (size_t)snprintf(text, RJ_ID_LEN + 3, "s:%s", request->session->sid));
-        text = rj_arena_alloc(arena, room_len + 1 + id_len);
-        memcpy(text, room, room_len + 1);
-        memcpy(text + room_len + 1, message->id, id_len);
-        *id = rj_span_of(text, room_len + 1 + id_len);
+        size_t room_size = strlen(room) + 1;
+        char *text = rj_arena_alloc(arena, room_size + id_len);
+        memcpy(text, room, room_size);
+        memcpy(text + room_size, message->id, id_len);
+        append->source = joined(arena, "s:", request->session->sid);
+        append->id = rj_span_of(text, room_size + id_len);
     } else {
-        /* The publisher gave none, but its gateway may have to repeat the command. */
-        size = strlen(request->peer->id) + 24;
-        text = rj_arena_alloc(arena, size);
-        *source = rj_span_str("gateway");
-        *id =
-            rj_span_of(text, (size_t)snprintf(text, size, "#%s:%" PRIu64, request->peer->id, request->to.id));
+        /* The publisher gave none, but its gateway may have to repeat the command: while it waits for the
+         * answer, and never one further back than those that may wait. */
+        char *text = rj_arena_alloc(arena, NUMBER_SIZE);
+        append->source = joined(arena, "g:", request->peer->id);
+        append->id = rj_span_of(text, (size_t)snprintf(text, NUMBER_SIZE, "#%" PRIu64, request->to.id));
+        append->is_brief = true;
     }
 }
 
@@ -179,7 +185,7 @@ static enum rj_status append_message(struct rj_request *request, const Rejoin__M
     if (status != RJ_OK)
         return status;
     struct rj_store_append append = {.rooms = rooms, .n_rooms = message->n_targets, .payload = packed};
-    dedupe_key(request, message, &append.source, &append.id);
+    dedupe_key(request, message, &append);
     struct publishing *publishing = rj_alloc(sizeof *publishing + append.n_rooms * sizeof *publishing->rooms);
     publishing->broker = broker;
     publishing->to = request->to;

@@ -1,44 +1,90 @@
 #include "broker/replay.h"
 
+#include <stdlib.h>
 #include <utlist.h>
 
 #include "broker/attach.h"
 #include "broker/delivery.h"
 #include "broker/targets.h"
 #include "proto/base/clock.h"
+#include "proto/base/mem.h"
 
 enum {
     CHUNK_RECORDS = 256,
     CHUNK_BYTES = 256 << 10,
-    REPLAYS_PER_TURN = 64,
-    TURN_MS = 10, /* of reading; other peers wait meanwhile */
+    READS_PER_GATEWAY = 8, /* under way; what they find may pass the bulk that the gateway is to have */
+    READS = 32,            /* under way, of all gateways: they share the store's reader threads with others */
+    STEPS_PER_TURN = 64,
+    TURN_MS = 2, /* of reading in the turn; other peers wait meanwhile */
+    /* So far behind, and no longer since the reader threads were there, it is read in the turn: these pages
+     * have just been written. */
+    FRESH_RECORDS = 2048,
+    FRESH_MS = 1000,
 };
 
 static const struct rj_store_budget chunk = {CHUNK_RECORDS, CHUNK_BYTES};
 
-/* ------------------------------------------------------------------------------------------ one client */
+/* A chunk on its way. */
+struct rj_replay_read {
+    struct rj_broker *broker;
+    struct rj_session *session;
+    struct rj_store_reading *reading;
+    uint64_t stream; /* that it was asked for */
+    uint64_t upto;   /* what was delivered then */
+};
+
+/* ------------------------------------------------------------------------------------------ lists */
+
+static struct rj_session **list_of(struct rj_session *session)
+{
+    struct rj_gateway *gateway = session->gateway;
+    return session->replay_read ? &gateway->replays_read : &gateway->replays;
+}
+
+static void take_out(struct rj_session *session)
+{
+    DL_DELETE2(*list_of(session), session, replay_prev, replay_next);
+}
+
+static void forget_read(struct rj_session *session)
+{
+    struct rj_replay_read *read = session->replay_read;
+    session->gateway->n_replays_read--;
+    read->broker->n_replays_read--;
+    session->replay_read = NULL;
+    free(read);
+}
 
 void rj_replay_start(struct rj_session *session, uint64_t after)
 {
+    rj_replay_stop(session);
     session->replay_after = after;
-    if (!session->is_replaying)
-        DL_APPEND2(session->gateway->replays, session, replay_prev, replay_next);
+    session->replay_fresh_ms = 0;
     session->is_replaying = true;
+    DL_APPEND2(session->gateway->replays, session, replay_prev, replay_next);
 }
 
 void rj_replay_stop(struct rj_session *session)
 {
-    if (session->is_replaying)
-        DL_DELETE2(session->gateway->replays, session, replay_prev, replay_next);
+    if (!session->is_replaying)
+        return;
+    take_out(session);
+    if (session->replay_read) {
+        rj_store_read_cancel(session->replay_read->reading);
+        forget_read(session);
+    }
     session->is_replaying = false;
 }
 
-struct replay_visit {
-    struct rj_broker *broker;
-    struct rj_session *session;
-    uint64_t seen; /* the last record visited; 0 = none */
-    bool is_paused;
-};
+void rj_replay_stop_all(struct rj_gateway *gateway)
+{
+    while (gateway->replays)
+        rj_replay_stop(gateway->replays);
+    while (gateway->replays_read)
+        rj_replay_stop(gateway->replays_read);
+}
+
+/* ------------------------------------------------------------------------------------------ what is sent */
 
 static bool is_excluded(struct rj_broker *broker, const struct rj_session *session, struct rj_span payload)
 {
@@ -48,50 +94,64 @@ static bool is_excluded(struct rj_broker *broker, const struct rj_session *sessi
     return !message || rj_delivery_excludes(message, session);
 }
 
-static bool on_replayed(void *ctx, const struct rj_store_record *record)
+/* It may have left a room while the chunk was read. */
+static bool is_for(struct rj_broker *broker, const struct rj_session *session,
+                   const struct rj_store_record *record)
 {
-    struct replay_visit *visit = ctx;
-    struct rj_peer *peer = &visit->session->gateway->peer;
-    visit->seen = record->pos;
-    if (!is_excluded(visit->broker, visit->session, record->payload)) {
-        rj_peer_put_deliver(peer, record->pos, record->ts_ms, record->seqs, record->n_rooms, record->payload,
-                            visit->session->handle);
-        rj_peer_count_bulk(peer, record->payload.len);
-        visit->broker->stats.replayed++;
+    for (size_t i = 0; i < record->n_rooms; i++) {
+        const struct rj_membership *membership = rj_session_membership(session, record->rooms[i]);
+        if (membership && membership->since_pos < record->pos)
+            return true;
     }
-    visit->is_paused = !rj_peer_has_bulk_room(peer);
-    return !visit->is_paused;
+    return rj_targets_are_implicit(broker, session, record);
 }
 
-/* Reads what `session` may see after `after`. Its reaches are built in the arena. */
-static enum rj_status read_for(struct rj_broker *broker, const struct rj_session *session, uint64_t after,
-                               struct rj_store_budget budget, rj_store_visit *visit, void *ctx,
-                               uint64_t *reached)
+static void send_one(struct rj_broker *broker, struct rj_session *session,
+                     const struct rj_store_record *record)
 {
-    struct rj_store_reach *reaches =
-        rj_arena_alloc(&broker->arena, (session->n_rooms + RJ_IMPLICIT_TARGETS) * sizeof *reaches);
-    size_t n = rj_targets_reach(broker, session, reaches);
-    if (n == 0) {
-        *reached = broker->delivered;
-        return RJ_OK;
-    }
-    return rj_store_read(broker->store, reaches, n, after, broker->delivered, budget, visit, ctx, reached);
+    struct rj_peer *peer = &session->gateway->peer;
+    if (!is_for(broker, session, record) || is_excluded(broker, session, record->payload))
+        return;
+    rj_peer_put_deliver(peer, record->pos, record->ts_ms, record->seqs, record->n_rooms, record->payload,
+                        session->handle);
+    rj_peer_count_bulk(peer, record->payload.len);
+    broker->stats.replayed++;
 }
 
-static bool on_nothing(void *ctx, const struct rj_store_record *record)
+/* What the session may see: its reaches, in the arena. */
+struct reaches {
+    struct rj_store_reach *list;
+    size_t n;
+};
+
+static struct reaches reaches_of(struct rj_broker *broker, const struct rj_session *session)
 {
-    (void)ctx;
-    (void)record;
-    return false;
+    struct reaches reaches = {
+        .list =
+            rj_arena_alloc(&broker->arena, (session->n_rooms + RJ_IMPLICIT_TARGETS) * sizeof *reaches.list),
+    };
+    reaches.n = rj_targets_reach(broker, session, reaches.list);
+    return reaches;
 }
 
 enum rj_status rj_replay_check(struct rj_broker *broker, const struct rj_session *session, uint64_t after)
 {
-    uint64_t reached;
-    if (after >= broker->delivered)
-        return RJ_OK;
-    return read_for(broker, session, after, (struct rj_store_budget){1, 1}, on_nothing, NULL, &reached);
+    struct reaches reaches = reaches_of(broker, session);
+    return rj_store_check_kept(broker->store, reaches.list, reaches.n, after);
 }
+
+static bool has_news(struct rj_broker *broker, const struct rj_session *session)
+{
+    struct reaches reaches = reaches_of(broker, session);
+    for (size_t i = 0; i < reaches.n; i++) {
+        uint64_t head_pos = rj_store_room_state(broker->store, reaches.list[i].room).head_pos;
+        if (head_pos > session->replay_after && head_pos > reaches.list[i].after_pos)
+            return true;
+    }
+    return false;
+}
+
+/* ------------------------------------------------------------------------------------------ the end */
 
 static void finish(struct rj_broker *broker, struct rj_session *session, bool is_gap)
 {
@@ -119,22 +179,96 @@ static void fail(struct rj_broker *broker, struct rj_session *session, enum rj_s
         rj_end_session(broker, session, "transport error");
 }
 
-/* One chunk for one client. */
-static void replay(struct rj_broker *broker, struct rj_session *session)
+/* ------------------------------------------------------------------------------------------ reading later */
+
+/* Everything that was found is sent: it was read while there was bulk room, and READS_PER_GATEWAY bounds it.
+ */
+static bool on_read_record(void *ctx, const struct rj_store_record *record)
 {
-    struct replay_visit visit = {.broker = broker, .session = session};
-    uint64_t reached = session->replay_after;
-    enum rj_status status = RJ_OK;
-    if (session->replay_after < broker->delivered)
-        status = read_for(broker, session, session->replay_after, chunk, on_replayed, &visit, &reached);
+    struct rj_replay_read *read = ctx;
+    if (read->session->gateway->peer.stream != read->stream)
+        return false;
+    send_one(read->broker, read->session, record);
+    return true;
+}
+
+static void on_read(void *ctx, enum rj_status status, uint64_t reached)
+{
+    struct rj_replay_read *read = ctx;
+    struct rj_broker *broker = read->broker;
+    struct rj_session *session = read->session;
+    bool is_same_stream = session->gateway->peer.stream == read->stream;
+    bool was_all = status == RJ_OK && reached >= read->upto;
+    take_out(session);
+    forget_read(session);
+    if (was_all) /* what is left is fresh as long as its turn comes soon */
+        DL_PREPEND2(session->gateway->replays, session, replay_prev, replay_next);
+    else
+        DL_APPEND2(session->gateway->replays, session, replay_prev, replay_next);
+    if (!is_same_stream || status == RJ_CLOSED)
+        return; /* the gateway asks again on its new stream; or the store is closing */
     if (status != RJ_OK) {
         fail(broker, session, status);
         return;
     }
-    session->replay_after = visit.is_paused ? visit.seen : reached;
-    if (session->replay_after >= broker->delivered)
-        finish(broker, session, false);
+    session->replay_after = reached;
+    session->replay_fresh_ms = was_all ? broker->now_ms : 0;
 }
+
+static void read_later(struct rj_broker *broker, struct rj_session *session)
+{
+    struct rj_replay_read *read = rj_alloc(sizeof *read);
+    take_out(session);
+    *read = (struct rj_replay_read){
+        .broker = broker,
+        .session = session,
+        .stream = session->gateway->peer.stream,
+        .upto = broker->delivered,
+    };
+    session->replay_read = read;
+    session->gateway->n_replays_read++;
+    broker->n_replays_read++;
+    DL_APPEND2(session->gateway->replays_read, session, replay_prev, replay_next);
+    struct reaches reaches = reaches_of(broker, session);
+    read->reading = rj_store_read_later(broker->store, reaches.list, reaches.n, session->replay_after,
+                                        read->upto, chunk, on_read_record, on_read, read);
+}
+
+/* ------------------------------------------------------------------------------------------ reading now */
+
+struct fresh_visit {
+    struct rj_broker *broker;
+    struct rj_session *session;
+};
+
+static bool on_fresh_record(void *ctx, const struct rj_store_record *record)
+{
+    struct fresh_visit *visit = ctx;
+    send_one(visit->broker, visit->session, record);
+    return rj_peer_has_bulk_room(&visit->session->gateway->peer);
+}
+
+static bool is_fresh(const struct rj_broker *broker, const struct rj_session *session)
+{
+    return session->replay_fresh_ms && broker->now_ms - session->replay_fresh_ms < FRESH_MS &&
+           broker->delivered - session->replay_after <= FRESH_RECORDS;
+}
+
+static void read_now(struct rj_broker *broker, struct rj_session *session)
+{
+    struct fresh_visit visit = {broker, session};
+    uint64_t reached = session->replay_after;
+    struct reaches reaches = reaches_of(broker, session);
+    enum rj_status status = rj_store_read(broker->store, reaches.list, reaches.n, session->replay_after,
+                                          broker->delivered, chunk, on_fresh_record, &visit, &reached);
+    if (status != RJ_OK) {
+        fail(broker, session, status);
+        return;
+    }
+    session->replay_after = reached;
+}
+
+/* ------------------------------------------------------------------------------------------ the turn */
 
 /* Only on a live stream: before, the refill comes first. */
 static bool can_replay(const struct rj_gateway *gateway)
@@ -142,94 +276,57 @@ static bool can_replay(const struct rj_gateway *gateway)
     return rj_gateway_is_live(gateway) && rj_peer_has_bulk_room(&gateway->peer);
 }
 
-/* The replays of one gateway in turn, while its bulk room, the quota and the time last. */
-static void replay_for(struct rj_broker *broker, struct rj_gateway *gateway, unsigned *quota, uint64_t end_ms)
+static bool may_read_later(const struct rj_broker *broker, const struct rj_gateway *gateway)
 {
-    while (gateway->replays && can_replay(gateway) && *quota && rj_clock_mono_ms() < end_ms) {
-        struct rj_session *session = gateway->replays;
-        /* The first goes to the end of the line (and out of it when it is done). */
-        DL_DELETE2(gateway->replays, session, replay_prev, replay_next);
-        DL_APPEND2(gateway->replays, session, replay_prev, replay_next);
-        replay(broker, session);
+    return gateway->n_replays_read < READS_PER_GATEWAY && broker->n_replays_read < READS;
+}
+
+/* False: it waits for a reader thread's place. */
+static bool step_one(struct rj_broker *broker, struct rj_session *session)
+{
+    if (session->replay_after < broker->delivered && has_news(broker, session)) {
+        if (!is_fresh(broker, session)) {
+            if (!may_read_later(broker, session->gateway))
+                return false;
+            read_later(broker, session);
+            return true;
+        }
+        read_now(broker, session);
+    } else {
+        session->replay_after = broker->delivered;
+    }
+    if (session->is_replaying && session->replay_after >= broker->delivered)
+        finish(broker, session, false);
+    return true;
+}
+
+/* The replays of one gateway in turn, while its bulk room, the quota and the time last. True: one could go on
+ * at once. */
+static bool step_gateway(struct rj_broker *broker, struct rj_gateway *gateway, unsigned *quota,
+                         uint64_t end_ms)
+{
+    while (gateway->replays && can_replay(gateway)) {
+        if (*quota == 0 || rj_clock_mono_ms() >= end_ms)
+            return true;
+        bool went_on = step_one(broker, gateway->replays);
         rj_arena_reset(&broker->arena);
+        if (!went_on)
+            return false;
         --*quota;
     }
+    return false;
 }
 
 bool rj_replay_step(struct rj_broker *broker)
 {
     uint64_t end_ms = rj_clock_mono_ms() + TURN_MS;
-    unsigned quota = REPLAYS_PER_TURN;
+    unsigned quota = STEPS_PER_TURN;
     bool goes_on = false;
     unsigned first = broker->replay_first++;
     for (unsigned i = 0; i < RJ_GATEWAYS_MAX; i++) {
         struct rj_gateway *gateway = broker->gateways.slots[(first + i) % RJ_GATEWAYS_MAX];
-        if (!gateway || !gateway->replays)
-            continue;
-        replay_for(broker, gateway, &quota, end_ms);
-        goes_on |= gateway->replays && can_replay(gateway);
-    }
-    return goes_on;
-}
-
-/* ------------------------------------------------------------------------------------------ one gateway */
-
-struct refill_visit {
-    struct rj_broker *broker;
-    struct rj_gateway *gateway;
-    bool is_paused;
-};
-
-static bool on_refilled(void *ctx, const struct rj_store_record *record)
-{
-    struct refill_visit *visit = ctx;
-    struct rj_gateway *gateway = visit->gateway;
-    uint64_t mask = rj_targets_logged_mask(visit->broker, record->rooms, record->n_rooms, record->payload);
-    if (mask >> gateway->peer.slot & 1) {
-        rj_peer_put_deliver(&gateway->peer, record->pos, record->ts_ms, record->seqs, record->n_rooms,
-                            record->payload, 0);
-        rj_peer_count_bulk(&gateway->peer, record->payload.len);
-        visit->broker->stats.refilled++;
-    }
-    gateway->upto = record->pos;
-    visit->is_paused = !rj_peer_has_bulk_room(&gateway->peer);
-    return !visit->is_paused;
-}
-
-/* One chunk for one gateway. True: it can go on at once. */
-static bool refill(struct rj_broker *broker, struct rj_gateway *gateway)
-{
-    if (!rj_peer_has_bulk_room(&gateway->peer))
-        return false;
-    struct refill_visit visit = {broker, gateway, false};
-    uint64_t reached = gateway->upto;
-    enum rj_status status = RJ_OK;
-    if (gateway->upto < broker->delivered)
-        status = rj_store_read_log(broker->store, gateway->upto, broker->delivered, chunk, on_refilled,
-                                   &visit, &reached);
-    if (status != RJ_OK) {
-        /* What its clients miss cannot be told here: they come back, and each session is judged by itself. */
-        rj_log(RJ_LOG_WARN, "refill_failed", RJ_KV_STR("gateway", gateway->peer.id),
-               RJ_KV_STR("reason", rj_status_code(status)), RJ_KV_U64("after", gateway->upto));
-        rj_gateway_kick_all(gateway, "gap");
-        reached = broker->delivered;
-    }
-    if (!visit.is_paused)
-        gateway->upto = reached;
-    if (gateway->upto < broker->delivered)
-        return !visit.is_paused;
-    gateway->state = RJ_GATEWAY_LIVE;
-    gateway->peer.upto = gateway->peer.stream ? &broker->delivered : NULL;
-    return false;
-}
-
-bool rj_refill_step(struct rj_broker *broker)
-{
-    bool goes_on = false;
-    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
-        struct rj_gateway *gateway = broker->gateways.slots[i];
-        if (gateway && gateway->state == RJ_GATEWAY_LAGGING && gateway->peer.stream)
-            goes_on |= refill(broker, gateway);
+        if (gateway && gateway->replays)
+            goes_on |= step_gateway(broker, gateway, &quota, end_ms);
     }
     return goes_on;
 }

@@ -1,7 +1,13 @@
-/* Sending from the log what a stream has not carried: to one client what it missed (a replay), to a gateway
- * what its rooms got while it had no live stream (a refill). Both read bounded chunks a turn, pace themselves
- * by the peer's Pongs, and end in the very turn in which they have read all that was delivered to others, so
- * that nothing lies between them and what comes live.
+/* A replay: sending from the log to one client what it missed, and then CaughtUp.
+ *
+ *   waiting ─ the gateway is live and has bulk room ─► being read ─► waiting … ─► what is left is fresh ─►
+ * over
+ *
+ * The log is read in chunks by the store's reader threads: a page that has to come from the disk holds up
+ * this client alone. Meanwhile the log grows, and what grew in the meantime, a few records that have just
+ * been written, is read in the turn itself: so a replay ends in the very turn in which it has read all that
+ * was delivered to others, and nothing lies between it and what comes live. Replays pace themselves by the
+ * peer's Pongs.
  */
 #ifndef RJ_REPLAY_H
 #define RJ_REPLAY_H
@@ -16,12 +22,12 @@ void rj_replay_start(struct rj_session *session, uint64_t after);
 
 /* Harmless when there is none. */
 void rj_replay_stop(struct rj_session *session);
+void rj_replay_stop_all(struct rj_gateway *gateway);
 
-/* RJ_OK when everything after `after` that is for the session can still be read; RJ_GAP when not. */
+/* RJ_OK when everything after `after` that is for the session is still kept; RJ_GAP when not. */
 enum rj_status rj_replay_check(struct rj_broker *broker, const struct rj_session *session, uint64_t after);
 
 /* One turn's share. True: there is more to do that waits for nobody. */
 bool rj_replay_step(struct rj_broker *broker);
-bool rj_refill_step(struct rj_broker *broker);
 
 #endif

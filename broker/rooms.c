@@ -193,24 +193,19 @@ enum rj_status rj_cmd_history(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
     struct rj_room_name room;
-    struct rj_page page = {0};
     enum rj_status status = find_history_room(request, &room);
     if (status == RJ_OK) {
         struct rj_page_query query = history_query(broker->conf, request->command->history, room.id);
-        status = rj_history_read(broker->store, &query, &broker->page_arena, &page);
-    } else if (status == RJ_NOT_FOUND) {
-        status = RJ_OK; /* a room that never was has an empty history */
+        rj_history_answer(request, &query);
+        return RJ_OK;
     }
-    if (status == RJ_OK) {
-        Rejoin__HistoryPage result = REJOIN__HISTORY_PAGE__INIT;
-        Rejoin__Reply reply = REJOIN__REPLY__INIT;
-        result.messages = page.messages;
-        result.n_messages = page.n;
-        result.more = page.more;
-        reply.result_case = REJOIN__REPLY__RESULT_HISTORY;
-        reply.history = &result;
-        rj_reply(broker, request->to, &reply);
-    }
-    rj_arena_reset(&broker->page_arena);
-    return status;
+    if (status != RJ_NOT_FOUND)
+        return status;
+    /* A room that never was has an empty history. */
+    Rejoin__HistoryPage result = REJOIN__HISTORY_PAGE__INIT;
+    Rejoin__Reply reply = REJOIN__REPLY__INIT;
+    reply.result_case = REJOIN__REPLY__RESULT_HISTORY;
+    reply.history = &result;
+    rj_reply(broker, request->to, &reply);
+    return RJ_OK;
 }

@@ -14,6 +14,7 @@
 struct rj_gateway;
 struct rj_namespace;
 struct rj_person;
+struct rj_replay_read;
 struct rj_seat;
 
 enum { RJ_USER_MAX = 128, RJ_SOCKET_DATA_MAX = 65536 };
@@ -57,8 +58,10 @@ struct rj_session {
     uint8_t *handshake;    /* packed, see socket.h; NULL: not kept */
     uint32_t n_data, n_handshake;
 
-    bool is_replaying;     /* then among gateway->replays */
-    uint64_t replay_after; /* everything up to here has been replayed */
+    bool is_replaying;                  /* then among gateway->replays, or with `replay_read` … */
+    struct rj_replay_read *replay_read; /* … among gateway->replays_read: a chunk that is on its way */
+    uint64_t replay_after;              /* everything up to here has been replayed */
+    uint64_t replay_fresh_ms;           /* monotonic: that was all there was then; 0 = it was not */
     struct rj_session *replay_prev, *replay_next;
     struct rj_session *dirty_prev, *dirty_next;
 

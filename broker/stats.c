@@ -49,6 +49,7 @@ static void add_tables(struct report *report, const struct rj_broker *broker)
     add(report, "rejoin_broker_jobs", HASH_CNT(by_id, broker->serving.jobs));
     add(report, "rejoin_broker_admissions_waiting", rj_admissions_count(broker));
     add(report, "rejoin_broker_asks_open", rj_asks_count(broker));
+    add(report, "rejoin_broker_histories_waiting", broker->histories.n_waiting);
     add(report, "rejoin_broker_rooms", HASH_CNT(hh, broker->rooms.by_id));
     add(report, "rejoin_broker_sockets", broker->directory.sockets.n);
     add(report, "rejoin_broker_rounds", broker->n_rounds);
@@ -68,12 +69,25 @@ static void add_store(struct report *report, struct rj_store *store)
     add(report, "rejoin_store_commit_us_max", stats.commit_us_max);
     add(report, "rejoin_store_index_pending", stats.index_pending);
     add(report, "rejoin_store_rooms", stats.rooms);
+    add(report, "rejoin_store_rooms_loaded", stats.rooms_loaded);
     add(report, "rejoin_store_trimmed_total", stats.trimmed);
+    add(report, "rejoin_store_trimmed_by_age_total", stats.trimmed_by[RJ_TRIM_AGE]);
+    add(report, "rejoin_store_trimmed_by_count_total", stats.trimmed_by[RJ_TRIM_COUNT]);
+    add(report, "rejoin_store_trimmed_by_bytes_total", stats.trimmed_by[RJ_TRIM_BYTES]);
+    add(report, "rejoin_store_trimmed_by_purge_total", stats.trimmed_by[RJ_TRIM_PURGE]);
     add(report, "rejoin_store_dedupe_known", stats.dedupe_known);
+    add(report, "rejoin_store_dedupe_sources", stats.dedupe_sources);
+    add(report, "rejoin_store_dedupe_receipts", stats.dedupe_receipts);
     add(report, "rejoin_store_dedupe_hits_total", stats.dedupe_hits);
     add(report, "rejoin_store_corrupt_total", stats.corrupt);
     add(report, "rejoin_store_file_bytes", stats.file_bytes);
     add(report, "rejoin_store_recovered_records", stats.recovered_records);
+    add(report, "rejoin_store_reads_under_way", stats.reads_under_way);
+    add(report, "rejoin_store_reads_total", stats.reads);
+    add(report, "rejoin_store_reads_wait_us_total", stats.reads_wait_us_total);
+    add(report, "rejoin_store_reads_wait_us_max", stats.reads_wait_us_max);
+    add(report, "rejoin_store_reads_us_total", stats.reads_us_total);
+    add(report, "rejoin_store_reads_us_max", stats.reads_us_max);
 }
 
 void rj_stats_answer(struct rj_broker *broker, struct rj_reply_to to)

@@ -157,8 +157,9 @@ uint64_t rj_targets_logged_mask(struct rj_broker *broker, const rj_room_id *ids,
 
 /* ------------------------------------------------------------------------------------------ replaying */
 
-size_t rj_targets_reach(struct rj_broker *broker, const struct rj_session *session,
-                        struct rj_store_reach *out)
+/* The store's rooms of what a session is a target of without having joined. Returns how many. */
+static size_t find_implicit(struct rj_broker *broker, const struct rj_session *session,
+                            rj_room_id out[static RJ_IMPLICIT_TARGETS])
 {
     const struct {
         uint8_t kind;
@@ -170,13 +171,35 @@ size_t rj_targets_reach(struct rj_broker *broker, const struct rj_session *sessi
         {REJOIN__TARGET__KIND__USER, session->user, session->user[0] != '\0'},
     };
     size_t n = 0;
+    for (size_t i = 0; i < RJ_IMPLICIT_TARGETS; i++)
+        if (implicit[i].is_meant &&
+            find_room(broker, implicit[i].kind, session->nsp, implicit[i].name, false, &out[n]) == RJ_OK)
+            n++;
+    return n;
+}
+
+size_t rj_targets_reach(struct rj_broker *broker, const struct rj_session *session,
+                        struct rj_store_reach *out)
+{
+    rj_room_id implicit[RJ_IMPLICIT_TARGETS];
+    size_t n = 0, n_implicit = find_implicit(broker, session, implicit);
     for (; n < session->n_rooms; n++)
         out[n] = (struct rj_store_reach){session->rooms[n].room->id, session->rooms[n].since_pos};
-    for (size_t i = 0; i < RJ_IMPLICIT_TARGETS; i++) {
-        rj_room_id id;
-        if (implicit[i].is_meant &&
-            find_room(broker, implicit[i].kind, session->nsp, implicit[i].name, false, &id) == RJ_OK)
-            out[n++] = (struct rj_store_reach){id, session->start_pos};
-    }
+    for (size_t i = 0; i < n_implicit; i++)
+        out[n++] = (struct rj_store_reach){implicit[i], session->start_pos};
     return n;
+}
+
+bool rj_targets_are_implicit(struct rj_broker *broker, const struct rj_session *session,
+                             const struct rj_store_record *record)
+{
+    rj_room_id implicit[RJ_IMPLICIT_TARGETS];
+    if (record->pos <= session->start_pos)
+        return false;
+    size_t n = find_implicit(broker, session, implicit);
+    for (size_t i = 0; i < n; i++)
+        for (size_t k = 0; k < record->n_rooms; k++)
+            if (implicit[i] == record->rooms[k])
+                return true;
+    return false;
 }

@@ -37,4 +37,9 @@ uint64_t rj_targets_logged_mask(struct rj_broker *broker, const rj_room_id *ids,
 size_t rj_targets_reach(struct rj_broker *broker, const struct rj_session *session,
                         struct rj_store_reach *out);
 
+/* Whether a record of the log was meant for the session's namespace, for itself or for its user, since its
+ * beginning. */
+bool rj_targets_are_implicit(struct rj_broker *broker, const struct rj_session *session,
+                             const struct rj_store_record *record);
+
 #endif

@@ -1,9 +1,12 @@
 #include "storage/apply.h"
 
 #include <errno.h>
+#include <stdio.h>
 
 #include "proto/base/fault.h"
 #include "proto/base/log.h"
+
+enum { FORGET_MOST = 10000 }; /* a batch's; they stand together */
 
 int rj_apply_begin(struct rj_apply *apply, const struct rj_env *env, MDB_txn *txn)
 {
@@ -35,6 +38,14 @@ static int apply_append(struct rj_apply *apply, struct rj_store_batch *batch, st
     return mdb_cursor_put(apply->log, &key, &value, MDB_APPEND);
 }
 
+static int put_name(struct rj_apply *apply, rj_room_id room, MDB_val name)
+{
+    uint8_t id[RJ_ROOM_KEY];
+    rj_layout_room_key(id, room);
+    MDB_val key = rj_val(id, sizeof id);
+    return mdb_put(apply->txn, apply->env->names, &key, &name, 0);
+}
+
 static int apply_room(struct rj_apply *apply, struct rj_store_batch *batch, struct rj_op *op)
 {
     uint8_t id[4];
@@ -42,6 +53,8 @@ static int apply_room(struct rj_apply *apply, struct rj_store_batch *batch, stru
     MDB_val value = rj_val(id, sizeof id);
     rj_put_u32(id, (uint32_t)op->number);
     int rc = mdb_put(apply->txn, apply->env->rooms, &pair.key, &value, 0);
+    if (rc == 0)
+        rc = put_name(apply, (rj_room_id)op->number, pair.key);
     return rc ? rc : rj_env_meta_put(apply->env, apply->txn, RJ_META_NEXT_ROOM, op->number + 1);
 }
 
@@ -124,16 +137,108 @@ static int apply_op(struct rj_apply *apply, struct rj_store_batch *batch, struct
     case RJ_OP_DELETE_PREFIX: return apply_delete_prefix(apply, batch, op);
     case RJ_OP_DUPLICATE:
     case RJ_OP_BARRIER:
+    case RJ_OP_PURGE:
     case RJ_OP_REFUSED: return 0;
     }
     return EINVAL;
 }
 
+/* ------------------------------------------------------------------------------------------ floors */
+
+static int apply_floors(struct rj_apply *apply, const struct rj_store_batch *batch)
+{
+    uint64_t number = batch->floors_number;
+    MDB_val key = rj_val(&number, sizeof number), place = rj_val(NULL, batch->n_floors * RJ_FLOOR);
+    if (batch->n_floors == 0)
+        return 0;
+    int rc = mdb_put(apply->txn, apply->env->floors, &key, &place, MDB_RESERVE | MDB_APPEND);
+    for (size_t i = 0; rc == 0 && i < batch->n_floors; i++)
+        rj_layout_floor_encode((uint8_t *)place.mv_data + i * RJ_FLOOR, batch->floors[i]);
+    return rc;
+}
+
+/* Deletes floors that stand in roomst now. */
+static int forget_floors(struct rj_apply *apply, struct rj_sweep *sweep)
+{
+    MDB_cursor *cursor;
+    MDB_val key, value;
+    int rc = mdb_cursor_open(apply->txn, apply->env->floors, &cursor);
+    if (rc)
+        return rc;
+    sweep->floors_gone = sweep->floors_upto;
+    rc = mdb_cursor_get(cursor, &key, &value, MDB_FIRST);
+    for (size_t n = 0; rc == 0; n++) {
+        uint64_t number;
+        memcpy(&number, key.mv_data, sizeof number);
+        if (number > sweep->floors_upto)
+            break;
+        if (n == FORGET_MOST) {
+            sweep->floors_gone = number - 1;
+            break;
+        }
+        rc = mdb_cursor_del(cursor, 0);
+        if (rc == 0)
+            rc = mdb_cursor_get(cursor, &key, &value, MDB_NEXT);
+    }
+    mdb_cursor_close(cursor);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* ------------------------------------------------------------------------------------------ letting go */
+
+/* Whether the room has let go of that seq, as far as it is saved. A room saves its floor in the transaction
+ * in which it deletes its entries, so the last of a record's rooms sees this of all the others. */
+static int has_let_go(const struct rj_apply *apply, rj_room_id room, uint64_t seq, bool *out)
+{
+    uint8_t name[RJ_ROOM_KEY];
+    struct rj_room_saved saved;
+    rj_layout_room_key(name, room);
+    MDB_val key = rj_val(name, sizeof name), value;
+    int rc = mdb_get(apply->txn, apply->env->room_states, &key, &value);
+    *out = false;
+    if (rc)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (rj_layout_saved_decode(rj_val_span(value), &saved))
+        return MDB_CORRUPTED;
+    *out = seq < saved.floor_seq;
+    return 0;
+}
+
+/* A room lets go of the record at `pos`: it is deleted when all others have. One that is damaged has no rooms
+ * that can be believed; it goes with the first that let it go. */
+static int let_go(struct rj_apply *apply, struct rj_sweep *sweep, rj_room_id room, uint64_t pos)
+{
+    struct rj_record record;
+    bool is_free = true;
+    MDB_val key = rj_val(&pos, sizeof pos), value;
+    if (pos <= sweep->trim_pos)
+        return 0;
+    int rc = mdb_cursor_get(apply->log, &key, &value, MDB_SET);
+    if (rc)
+        return rc == MDB_NOTFOUND ? 0 : rc;
+    if (rj_record_decode(rj_val_span(value), pos, &record))
+        record.fields.n_rooms = 0;
+    for (size_t i = 0; rc == 0 && is_free && i < record.fields.n_rooms; i++)
+        if (record.rooms[i] != room)
+            rc = has_let_go(apply, record.rooms[i], record.seqs[i], &is_free);
+    if (rc || !is_free)
+        return rc;
+    if (record.fields.n_rooms)
+        rc = rj_receipts_keep(apply->receipts, apply->env, apply->txn, &record);
+    if (rc)
+        return rc;
+    sweep->deleted++;
+    if (pos > sweep->deleted_pos)
+        sweep->deleted_pos = pos;
+    return mdb_cursor_del(apply->log, 0);
+}
+
 /* ------------------------------------------------------------------------------------------ sweep */
 
-static int sweep_delete(struct rj_apply *apply, const struct rj_sweep_item *item)
+static int sweep_delete(struct rj_apply *apply, struct rj_sweep *sweep, const struct rj_sweep_item *item)
 {
     uint8_t from[RJ_INDEX_KEY];
+    struct rj_index_entry entry;
     rj_layout_index_key(from, item->room, item->delete_from);
     MDB_val key = rj_val(from, sizeof from), value;
     int rc = mdb_cursor_get(apply->index, &key, &value, MDB_SET_RANGE);
@@ -144,21 +249,33 @@ static int sweep_delete(struct rj_apply *apply, const struct rj_sweep_item *item
             return MDB_CORRUPTED;
         if (room != item->room || seq >= item->delete_to)
             break;
-        rc = mdb_cursor_del(apply->index, 0);
+        if (!rj_layout_entry_decode(rj_val_span(value), &entry))
+            return MDB_CORRUPTED;
+        rc = let_go(apply, sweep, room, entry.pos);
+        if (rc == 0)
+            rc = mdb_cursor_del(apply->index, 0);
         if (rc == 0)
             rc = mdb_cursor_get(apply->index, &key, &value, MDB_NEXT);
     }
     return rc == MDB_NOTFOUND ? 0 : rc;
 }
 
+static int sweep_drop(struct rj_apply *apply, struct rj_sweep *sweep, const struct rj_sweep_item *item)
+{
+    int rc = 0;
+    for (uint32_t i = 0; rc == 0 && i < item->n_drop; i++)
+        rc = let_go(apply, sweep, item->room, sweep->entries[item->at + i].pos);
+    return rc;
+}
+
 static int sweep_insert(struct rj_apply *apply, const struct rj_sweep *sweep,
                         const struct rj_sweep_item *item)
 {
     for (uint32_t i = 0; i < item->n_insert; i++) {
-        uint8_t name[RJ_INDEX_KEY], pos[8];
+        uint8_t name[RJ_INDEX_KEY], entry[RJ_INDEX_VALUE];
         rj_layout_index_key(name, item->room, item->insert_seq + i);
-        rj_put_u64(pos, sweep->positions[item->at + i]);
-        MDB_val key = rj_val(name, sizeof name), value = rj_val(pos, sizeof pos);
+        rj_layout_entry_encode(entry, sweep->entries[item->at + item->n_drop + i]);
+        MDB_val key = rj_val(name, sizeof name), value = rj_val(entry, sizeof entry);
         int rc = mdb_cursor_put(apply->index, &key, &value, 0);
         if (rc)
             return rc;
@@ -175,13 +292,33 @@ static int save_room(struct rj_apply *apply, const struct rj_sweep_item *item)
     return mdb_put(apply->txn, apply->env->room_states, &key, &value, 0);
 }
 
-static int apply_sweep(struct rj_apply *apply, const struct rj_sweep *sweep)
+/* A pos is never given out twice: when the log's last record was deleted, its pos is kept. */
+static int keep_end(struct rj_apply *apply, const struct rj_sweep *sweep)
+{
+    uint64_t last = 0;
+    MDB_val key, value;
+    int rc = mdb_cursor_get(apply->log, &key, &value, MDB_LAST);
+    if (rc && rc != MDB_NOTFOUND)
+        return rc;
+    if (rc == 0)
+        memcpy(&last, key.mv_data, sizeof last);
+    if (sweep->deleted_pos < last)
+        return 0;
+    return rj_env_meta_put(apply->env, apply->txn, RJ_META_LAST_POS, sweep->deleted_pos);
+}
+
+static int apply_sweep(struct rj_apply *apply, struct rj_sweep *sweep)
 {
     int rc = 0;
+    sweep->deleted = 0;
+    sweep->deleted_pos = 0;
+    sweep->floors_gone = 0;
     for (size_t i = 0; rc == 0 && i < sweep->n_items; i++) {
         const struct rj_sweep_item *item = &sweep->items[i];
         if (item->delete_from < item->delete_to)
-            rc = sweep_delete(apply, item);
+            rc = sweep_delete(apply, sweep, item);
+        if (rc == 0)
+            rc = sweep_drop(apply, sweep, item);
         if (rc == 0)
             rc = sweep_insert(apply, sweep, item);
         if (rc == 0 && item->is_saved)
@@ -189,6 +326,10 @@ static int apply_sweep(struct rj_apply *apply, const struct rj_sweep *sweep)
         if (rc == 0 && RJ_FAULT(STORE_SWEEP))
             rc = EIO;
     }
+    if (rc == 0 && sweep->deleted)
+        rc = keep_end(apply, sweep);
+    if (rc == 0 && sweep->floors_upto)
+        rc = forget_floors(apply, sweep);
     if (rc == 0 && sweep->scan_from)
         rc = rj_env_meta_put(apply->env, apply->txn, RJ_META_SCAN_FROM, sweep->scan_from);
     return rc;
@@ -202,41 +343,53 @@ static void trim_record(struct rj_trim *trim, const struct rj_record *record)
         rj_trim_add(trim, (struct rj_trimmed){record->rooms[i], record->seqs[i], record->fields.pos});
 }
 
-/* Whether the record at the cursor is trimmed; if not, what stopped it is noted. A record that fails its
- * checksum is trimmed with its neighbours: neither its time nor its rooms can be believed. */
-static bool is_trimmed(struct rj_trim *trim, uint64_t pos, struct rj_span bytes)
+/* Whether the record at the cursor is too old; if not, what stopped it is noted. A record that fails its
+ * checksum goes with its neighbours: neither its time nor its rooms can be believed. */
+static bool is_old(struct rj_trim *trim, uint64_t pos, struct rj_span bytes)
 {
     struct rj_record record;
     bool is_corrupt = rj_record_decode(bytes, pos, &record) != RJ_OK;
-    bool is_old = is_corrupt || record.fields.ts_ms < trim->before_ts_ms;
-    if (!is_old || pos > trim->upto || trim->n_records == trim->quota) {
+    bool has_age = is_corrupt || record.fields.ts_ms < trim->before_ts_ms;
+    if (!has_age || pos > trim->upto || trim->n_records == trim->quota) {
         trim->next_ts_ms = is_corrupt ? 0 : record.fields.ts_ms;
-        trim->is_blocked = is_old && pos > trim->upto;
+        trim->is_blocked = has_age && pos > trim->upto;
         return false;
     }
-    if (is_corrupt)
-        rj_log(RJ_LOG_ERROR, "store_corrupt_record", RJ_KV_U64("pos", pos), RJ_KV_STR("found", "trimming"));
-    else
+    if (!is_corrupt)
         trim_record(trim, &record);
+    else if (!trim->age_ms)
+        rj_log(RJ_LOG_ERROR, "store_corrupt_record", RJ_KV_U64("pos", pos), RJ_KV_STR("found", "trimming"));
     return true;
 }
 
-static int raise_floor(struct rj_apply *apply, struct rj_trim *trim)
+/* Goes over records until one is young enough. */
+static int walk_old(struct rj_apply *apply, struct rj_trim *trim)
 {
     uint64_t pos = trim->after + 1;
     MDB_val key = rj_val(&pos, sizeof pos), value;
     int rc = mdb_cursor_get(apply->log, &key, &value, MDB_SET_RANGE);
     while (rc == 0) {
         memcpy(&pos, key.mv_data, sizeof pos);
-        if (!is_trimmed(trim, pos, rj_val_span(value)))
+        if (!is_old(trim, pos, rj_val_span(value)))
             break;
-        trim->trim_pos = pos;
+        trim->reached = pos;
         trim->n_records++;
+        if (RJ_FAULT(STORE_TRIM))
+            return EIO;
         rc = mdb_cursor_get(apply->log, &key, &value, MDB_NEXT);
     }
-    if (rc && rc != MDB_NOTFOUND)
-        return rc;
-    return trim->n_records ? rj_env_meta_put(apply->env, apply->txn, RJ_META_TRIM_POS, trim->trim_pos) : 0;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* The log's own floor is raised with what was found. The place of another walk is kept only when the floors
+ * of what it found are: they came with this batch or one before, so up to where it began now. */
+static int keep_place(struct rj_apply *apply, const struct rj_trim *trim)
+{
+    char name[32];
+    if (!trim->age_ms)
+        return trim->n_records ? rj_env_meta_put(apply->env, apply->txn, RJ_META_TRIM_POS, trim->reached) : 0;
+    snprintf(name, sizeof name, RJ_META_AGE "%llu", (unsigned long long)trim->age_ms);
+    return rj_env_meta_put(apply->env, apply->txn, name, trim->after);
 }
 
 static int purge(struct rj_apply *apply, struct rj_trim *trim)
@@ -248,8 +401,12 @@ static int purge(struct rj_apply *apply, struct rj_trim *trim)
         memcpy(&pos, key.mv_data, sizeof pos);
         if (pos > trim->purge_upto)
             break;
-        rc = mdb_cursor_del(apply->log, 0);
+        rc = rj_receipts_keep_bytes(apply->receipts, apply->env, apply->txn, pos, rj_val_span(value));
+        if (rc == 0)
+            rc = mdb_cursor_del(apply->log, 0);
         trim->purged++;
+        if (RJ_FAULT(STORE_PURGE))
+            return EIO;
         if (rc == 0)
             rc = mdb_cursor_get(apply->log, &key, &value, MDB_NEXT);
     }
@@ -259,12 +416,14 @@ static int purge(struct rj_apply *apply, struct rj_trim *trim)
 static int apply_trim(struct rj_apply *apply, struct rj_trim *trim)
 {
     int rc = 0;
-    trim->trim_pos = trim->after;
+    trim->reached = trim->after;
     trim->next_ts_ms = 0;
     trim->is_blocked = false;
     trim->n_records = trim->n_rooms = trim->purged = 0;
     if (trim->quota)
-        rc = raise_floor(apply, trim);
+        rc = walk_old(apply, trim);
+    if (rc == 0 && trim->quota)
+        rc = keep_place(apply, trim);
     if (rc == 0 && trim->purge_quota)
         rc = purge(apply, trim);
     return rc;
@@ -272,12 +431,17 @@ static int apply_trim(struct rj_apply *apply, struct rj_trim *trim)
 
 int rj_apply_batch(struct rj_apply *apply, struct rj_store_batch *batch)
 {
-    int rc = 0;
+    apply->receipts = &batch->receipts;
+    int rc = rj_receipts_drop(apply->receipts, apply->env, apply->txn);
     for (size_t i = 0; rc == 0 && i < batch->n_ops; i++)
         rc = apply_op(apply, batch, &batch->ops[i]);
+    if (rc == 0)
+        rc = apply_floors(apply, batch);
     if (rc == 0)
         rc = apply_sweep(apply, &batch->sweep);
     if (rc == 0)
         rc = apply_trim(apply, &batch->trim);
+    if (rc == 0 && batch->is_reviewed)
+        rc = rj_env_meta_put(apply->env, apply->txn, RJ_META_LIMITS, batch->limits_id);
     return rc;
 }

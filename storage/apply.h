@@ -12,6 +12,7 @@ struct rj_apply {
     MDB_txn *txn;
     MDB_cursor *log;
     MDB_cursor *index;
+    struct rj_receipts *receipts; /* of the batch */
 };
 
 /* Both return 0 or an LMDB code, with which the transaction is to be aborted. Cursors end with it. */

@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "storage/folder.h"
 #include "storage/inspect.h"
 
 /* Where a copy grows. */
@@ -64,30 +65,6 @@ static enum rj_status begin(struct draft *draft, const char *dest, struct rj_buf
     return RJ_OK;
 }
 
-static int sync_folder(const char *path)
-{
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC);
-    if (fd < 0)
-        return errno;
-    int rc = fsync(fd) < 0 ? errno : 0;
-    close(fd);
-    return rc;
-}
-
-static int sync_parent(const char *path)
-{
-    char parent[PATH_MAX];
-    const char *slash = strrchr(path, '/');
-    size_t len = slash ? (size_t)(slash - path) : 0;
-    if (!slash)
-        return sync_folder(".");
-    if (len == 0)
-        return sync_folder("/");
-    memcpy(parent, path, len);
-    parent[len] = '\0';
-    return sync_folder(parent);
-}
-
 static int copy(struct rj_inspect *source, const struct draft *draft, bool compact)
 {
     int fd = open(draft->file, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
@@ -98,7 +75,7 @@ static int copy(struct rj_inspect *source, const struct draft *draft, bool compa
         rc = errno;
     if (close(fd) < 0 && rc == 0)
         rc = errno;
-    return rc ? rc : sync_folder(draft->folder);
+    return rc ? rc : rj_folder_sync(draft->folder);
 }
 
 /* Opens what was written, as a later restore would. */
@@ -129,7 +106,7 @@ static enum rj_status publish(const struct draft *draft, struct rj_buf *why)
     if (rename(draft->folder, draft->dest) < 0)
         return errno == ENOTEMPTY || errno == EEXIST ? not_empty(why, draft->dest)
                                                      : failed(why, "name the copy", draft->dest, errno);
-    int rc = sync_parent(draft->dest);
+    int rc = rj_folder_sync_parent(draft->dest);
     return rc ? failed(why, "sync the folder of", draft->dest, rc) : RJ_OK;
 }
 

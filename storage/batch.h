@@ -8,6 +8,7 @@
 #define RJ_BATCH_H
 
 #include "storage/layout.h"
+#include "storage/receipts.h"
 
 enum { RJ_BATCH_BYTES = 8 << 20 }; /* a batch above this is full: a transaction's dirty pages stay bounded */
 
@@ -19,6 +20,7 @@ enum rj_op_kind {
     RJ_OP_DELETE,
     RJ_OP_DELETE_PREFIX,
     RJ_OP_BARRIER,
+    RJ_OP_PURGE,   /* room, number: the new floor_seq, which stands in the batch's floors too */
     RJ_OP_REFUSED, /* a put or delete with an impossible key: only its callback */
 };
 
@@ -27,6 +29,7 @@ struct rj_op {
     enum rj_store_table table;
     enum rj_status status; /* what the callback is told; set by the log thread for a put */
     uint32_t key_len;      /* of the bytes, the first so many are the key */
+    rj_room_id room;       /* PURGE */
     size_t at, len;        /* in the batch's bytes */
     uint64_t
         pos; /* that the next append was to get, so an APPEND's own: it never falls from one to the next */
@@ -39,12 +42,13 @@ struct rj_op {
 };
 
 /* A part of one room's index that the log thread brings up to date: entries [delete_from, delete_to) go,
- * entries insert_seq, insert_seq + 1 … come, and the state is saved when `save` is set. */
+ * entries insert_seq, insert_seq + 1 … come, and the state is saved when `is_saved` is set. With an entry
+ * that goes, the room lets go of its record; so it does of `n_drop` records that never came to have one. */
 struct rj_sweep_item {
     rj_room_id room;
-    uint32_t n_insert;
-    size_t at; /* of their positions, in the sweep's list */
-    uint64_t insert_seq;
+    uint32_t n_drop, n_insert;
+    size_t at;           /* of those dropped, then of those inserted, in the sweep's list */
+    uint64_t insert_seq; /* those dropped have the seqs below it */
     uint64_t delete_from, delete_to;
     bool is_saved; /* `saved` is to be written */
     struct rj_room_saved saved;
@@ -53,10 +57,17 @@ struct rj_sweep_item {
 struct rj_sweep {
     struct rj_sweep_item *items;
     size_t n_items, cap_items;
-    uint64_t *positions;
-    size_t n_positions, cap_positions;
-    uint64_t scan_from;  /* a pass ended: the new scan_from; 0 = it did not */
-    uint64_t purge_upto; /* with it: records up to here are in nobody's index any more */
+    struct rj_index_entry *entries;
+    size_t n_entries, cap_entries;
+    size_t n_deletes;     /* records that may have to be deleted one by one */
+    uint64_t trim_pos;    /* records up to here go with the log's beginning, not one by one */
+    uint64_t floors_upto; /* the floors under numbers up to this are all saved; 0 = none */
+    uint64_t scan_from;   /* a pass ended: the new scan_from; 0 = it did not */
+    uint64_t purge_upto;  /* with it: records up to here are in nobody's index any more */
+    /* answered by the log thread */
+    size_t deleted;       /* records, one by one */
+    uint64_t deleted_pos; /* the last of them */
+    uint64_t floors_gone; /* floors under numbers up to this do not stand any more */
 };
 
 struct rj_trimmed {
@@ -65,17 +76,19 @@ struct rj_trimmed {
     uint64_t pos;
 };
 
-/* Raising the log's floor and deleting what lies well below it. */
+/* Looking for records that are too old, and deleting what lies well below the log's floor. */
 struct rj_trim {
     /* asked by the owner */
-    uint64_t after;        /* trim_pos so far */
-    uint64_t upto;         /* no record above this may be trimmed */
+    uint64_t age_ms; /* 0: what is found raises the log's floor; else it is only told, and `after` is kept
+                        as the place that the walk of this age has reached */
+    uint64_t after;  /* trim_pos, or that place, so far */
+    uint64_t upto;   /* no record above this counts */
     uint64_t before_ts_ms; /* nor one accepted at or after this time */
     size_t quota;          /* records; 0 = nothing is asked */
     uint64_t purge_upto;   /* records up to here may be deleted from the log… */
     size_t purge_quota;    /* … at most so many now */
     /* answered by the log thread */
-    uint64_t trim_pos;   /* the new one */
+    uint64_t reached;    /* the new trim_pos, or place */
     uint64_t next_ts_ms; /* of the record above it; 0 when there was none to look at */
     bool is_blocked;     /* that record is old enough but lies above `upto` */
     size_t n_records;
@@ -96,6 +109,12 @@ struct rj_store_batch {
     struct rj_buf bytes;
     struct rj_sweep sweep;
     struct rj_trim trim;
+    struct rj_receipts receipts;
+    struct rj_floor *floors; /* raised with this batch */
+    size_t n_floors, cap_floors;
+    uint64_t floors_number; /* their key */
+    bool is_reviewed;       /* all rooms were brought under the limits of limits_id */
+    uint64_t limits_id;
     /* Set by the log thread on the last batch of a commit. */
     bool ends_commit;
     uint64_t commit_us;
@@ -125,7 +144,9 @@ struct rj_span rj_store_batch_bytes(const struct rj_store_batch *batch, const st
 const struct rj_op *rj_store_batch_find_append(const struct rj_store_batch *batch, uint64_t pos);
 
 struct rj_sweep_item *rj_sweep_add(struct rj_sweep *sweep);
-void rj_sweep_add_positions(struct rj_sweep *sweep, const uint64_t *positions, size_t n);
+void rj_sweep_add_entries(struct rj_sweep *sweep, const struct rj_index_entry *entries, size_t n);
+void rj_store_batch_drop_receipt(struct rj_store_batch *batch, uint64_t pos);
 void rj_trim_add(struct rj_trim *trim, struct rj_trimmed trimmed);
+void rj_store_batch_add_floor(struct rj_store_batch *batch, struct rj_floor floor);
 
 #endif

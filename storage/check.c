@@ -5,6 +5,9 @@
  *     first … trim_pos      records may stand here without an index entry, never the other way round
  *     trim_pos … scan_from  each record has its entries
  *     scan_from … last      a room's entries may end early, not before its saved indexed_seq
+ *
+ * That is said of what stands above the floors of its rooms. Below a room's own floor records and entries may
+ * be there or not, each without the other; but entries only as long as something tells the sweep of them.
  */
 #include "storage/check.h"
 
@@ -20,14 +23,14 @@ typedef unsigned long long ull;
 /* What is known of one room. */
 struct facts {
     struct rj_room_saved saved;    /* of a room without a state: 1, 1, 0 */
-    uint64_t next_seq;             /* that its next record must have; 0 = none was seen */
-    uint64_t trimmed_next;         /* 1 + the last seq seen among the trimmed records; 0 = none was */
+    uint64_t floor;                /* saved, or one that was raised since */
+    uint64_t next_seq;             /* behind its last record; 0 = none was seen */
     uint64_t asked;                /* index entries found by their records */
     uint64_t entries;              /* index entries there are */
     uint64_t missing;              /* told as missing, and not yet met as a hole of the index */
     uint64_t entry_seq, entry_pos; /* of its last index entry read */
     bool is_named, has_state;
-    bool saw_floor; /* the record just below its saved floor is still in the log */
+    bool is_raised; /* stands in the table floors */
 };
 
 struct epoch {
@@ -40,7 +43,10 @@ struct check {
     MDB_txn *txn;
     struct facts *rooms; /* by id, from 1 */
     uint64_t n_rooms;
-    uint64_t trim_pos, scan_from, next_room;
+    uint64_t names; /* entries of that table */
+    uint64_t trim_pos, scan_from, next_room, end_pos;
+    uint64_t
+        floors_top;   /* the highest saved floor_pos: up to here records may have been deleted one by one */
     uint64_t damaged; /* records that fail their checksum: gaps may come from them */
     MDB_cursor *epochs;
     struct epoch epoch, next_epoch; /* around the record that is being read */
@@ -168,14 +174,8 @@ static void visit_room(struct check *check, struct rj_span key, struct rj_span v
 
 static void visit_state(struct check *check, struct rj_span key, struct rj_span value)
 {
-    uint64_t seq;
     rj_room_id id = 0;
-    uint8_t padded[RJ_INDEX_KEY] = {0};
-    if (key.len == RJ_ROOM_KEY) {
-        memcpy(padded, key.data, key.len);
-        rj_layout_index_key_parse(rj_span_of(padded, sizeof padded), &id, &seq);
-    }
-    struct facts *room = room_of(check, id);
+    struct facts *room = rj_layout_room_key_parse(key, &id) ? room_of(check, id) : NULL;
     if (!room) {
         fault(check, "a room state stands under the impossible id %u", id);
         return;
@@ -185,9 +185,40 @@ static void visit_state(struct check *check, struct rj_span key, struct rj_span 
         return;
     }
     room->has_state = true;
-    if (room->saved.floor_pos > check->trim_pos)
-        room_fault(check, id, "its floor is saved at record %llu, but the log is trimmed only up to %llu",
-                   (ull)room->saved.floor_pos, (ull)check->trim_pos);
+    room->floor = room->saved.floor_seq;
+    if (room->saved.floor_pos > check->floors_top)
+        check->floors_top = room->saved.floor_pos;
+}
+
+static void visit_name(struct check *check, struct rj_span key, struct rj_span value)
+{
+    rj_room_id id = 0;
+    MDB_val name = rj_val(value.data, value.len), found;
+    check->names++;
+    if (!rj_layout_room_key_parse(key, &id) || !room_of(check, id))
+        fault(check, "a name stands under the impossible id %u", id);
+    else if (mdb_get(check->txn, check->env->rooms, &name, &found) || found.mv_size != 4 ||
+             rj_get_u32(found.mv_data) != id)
+        room_fault(check, id, "another name stands under its id");
+}
+
+static void visit_floors(struct check *check, struct rj_span key, struct rj_span value)
+{
+    if (key.len != 8 || value.len == 0 || value.len % RJ_FLOOR) {
+        fault(check, "an entry of the table floors is malformed");
+        return;
+    }
+    for (size_t at = 0; at < value.len; at += RJ_FLOOR) {
+        struct rj_floor floor = rj_layout_floor_decode(value.data + at);
+        struct facts *room = room_of(check, floor.room);
+        if (!room || floor.seq == 0) {
+            fault(check, "a floor was raised to seq %llu of room %u, which cannot be", (ull)floor.seq,
+                  floor.room);
+            continue;
+        }
+        room->is_raised = true;
+        room->floor = floor.seq > room->floor ? floor.seq : room->floor;
+    }
 }
 
 static void visit_pair_of(struct check *check, const char *table, uint64_t *n, struct rj_span key,
@@ -272,17 +303,15 @@ static void check_epoch(struct check *check, const struct rj_store_record *recor
 
 enum entry { ENTRY_NONE, ENTRY_FOUND, ENTRY_MALFORMED };
 
-static enum entry find_entry(const struct check *check, rj_room_id id, uint64_t seq, uint64_t *pos)
+static enum entry find_entry(const struct check *check, rj_room_id id, uint64_t seq,
+                             struct rj_index_entry *entry)
 {
     uint8_t name[RJ_INDEX_KEY];
     rj_layout_index_key(name, id, seq);
     MDB_val key = rj_val(name, sizeof name), value;
     if (mdb_get(check->txn, check->env->index, &key, &value))
         return ENTRY_NONE;
-    if (value.mv_size != sizeof *pos)
-        return ENTRY_MALFORMED;
-    *pos = rj_get_u64(value.mv_data);
-    return ENTRY_FOUND;
+    return rj_layout_entry_decode(rj_val_span(value), entry) ? ENTRY_FOUND : ENTRY_MALFORMED;
 }
 
 enum there { RECORD_NONE, RECORD_DAMAGED, RECORD_WHOLE };
@@ -299,43 +328,58 @@ static enum there find_record(const struct check *check, uint64_t pos, struct rj
 static bool is_explained(const struct check *check, rj_room_id id, uint64_t from, uint64_t to)
 {
     struct rj_record record;
-    uint64_t pos;
+    struct rj_index_entry entry;
     if (from > to || to - from > check->damaged)
         return false;
-    while (from < to && find_entry(check, id, from, &pos) == ENTRY_FOUND &&
-           find_record(check, pos, &record) == RECORD_DAMAGED)
+    while (from < to && find_entry(check, id, from, &entry) == ENTRY_FOUND &&
+           find_record(check, entry.pos, &record) == RECORD_DAMAGED)
         from++;
     return from == to;
 }
 
+/* Above the floor the seqs have no holes; below it they ascend. */
 static void check_seq(struct check *check, rj_room_id id, struct facts *room, uint64_t pos, uint64_t seq)
 {
-    bool is_first = room->next_seq == 0, is_trimmed = pos <= check->trim_pos;
-    uint64_t expected = is_first ? room->saved.floor_seq : room->next_seq;
-    bool is_right = seq == expected || (is_first && is_trimmed && seq < expected && seq > 0);
+    bool is_first = room->next_seq <= room->floor;
+    uint64_t expected = is_first ? room->floor : room->next_seq;
+    bool is_right = seq < room->floor ? seq >= room->next_seq && seq > 0 : seq == expected;
     if (!is_right && !is_explained(check, id, expected, seq))
         room_fault(check, id, "record %llu has seq %llu; %s is %llu", (ull)pos, (ull)seq,
                    is_first ? "the room's floor" : "the next one", (ull)expected);
-    if (room->has_state && seq + 1 == room->saved.floor_seq) {
-        room->saw_floor = true;
-        if (pos != room->saved.floor_pos)
-            room_fault(check, id, "its floor lies above record %llu; saved is %llu", (ull)pos,
-                       (ull)room->saved.floor_pos);
-    }
     room->next_seq = seq + 1;
-    if (is_trimmed)
-        room->trimmed_next = seq + 1;
 }
 
-static void check_entry(struct check *check, rj_room_id id, struct facts *room, uint64_t pos, uint64_t seq)
+/* floor_pos is that of the last record below the floor. */
+static void check_floor(struct check *check, rj_room_id id, const struct facts *room, uint64_t pos,
+                        uint64_t seq)
 {
-    uint64_t found = pos;
-    enum entry entry = find_entry(check, id, seq, &found);
-    if (entry != ENTRY_NONE) {
+    const struct rj_room_saved *saved = &room->saved;
+    bool is_below = seq < saved->floor_seq, is_last = seq + 1 == saved->floor_seq;
+    if (!room->has_state)
+        return;
+    if (is_last && pos != saved->floor_pos)
+        room_fault(check, id, "its floor lies above record %llu; saved is %llu", (ull)pos,
+                   (ull)saved->floor_pos);
+    else if (is_below != (pos <= saved->floor_pos))
+        room_fault(check, id, "its floor is saved as record %llu, but record %llu has its seq %llu",
+                   (ull)saved->floor_pos, (ull)pos, (ull)seq);
+}
+
+static void check_entry(struct check *check, rj_room_id id, struct facts *room, uint64_t pos, uint64_t seq,
+                        size_t size)
+{
+    struct rj_index_entry entry = {.pos = pos};
+    enum entry found = find_entry(check, id, seq, &entry);
+    if (found != ENTRY_NONE) {
         room->asked++;
-        if (found != pos)
-            room_fault(check, id, "the index has record %llu as seq %llu, which is record %llu", (ull)found,
-                       (ull)seq, (ull)pos);
+        if (entry.pos != pos)
+            room_fault(check, id, "the index has record %llu as seq %llu, which is record %llu",
+                       (ull)entry.pos, (ull)seq, (ull)pos);
+        else if (entry.size && entry.size != size)
+            room_fault(check, id, "the index says that seq %llu has %u bytes, but record %llu has %zu",
+                       (ull)seq, entry.size, (ull)pos, size);
+    } else if (seq < room->floor) {
+        return; /* the sweep was there */
     } else if (pos >= check->scan_from && seq >= room->saved.indexed_seq) {
         check->report.unindexed++;
     } else if (pos > check->trim_pos) {
@@ -347,12 +391,30 @@ static void check_entry(struct check *check, rj_room_id id, struct facts *room, 
 static void check_place(struct check *check, uint64_t pos)
 {
     uint64_t expected = check->report.records ? check->report.last_pos + 1 : check->trim_pos + 1;
+    uint64_t lost = expected > check->floors_top ? expected : check->floors_top + 1;
     if (check->report.records == 0)
         check->report.first_pos = pos;
-    if (pos > expected)
-        fault(check, "records %llu to %llu are missing", (ull)expected, (ull)(pos - 1));
+    if (pos > lost)
+        fault(check, "records %llu to %llu are missing", (ull)lost, (ull)(pos - 1));
     else if (pos == 0 || (check->report.records && pos < expected))
         fault(check, "record %llu stands behind record %llu", (ull)pos, (ull)check->report.last_pos);
+}
+
+static void check_rooms_of(struct check *check, const struct rj_record *record, uint64_t pos, size_t size)
+{
+    bool is_trimmed = true;
+    for (size_t i = 0; i < record->fields.n_rooms; i++) {
+        struct facts *room = room_of(check, record->rooms[i]);
+        if (!room) {
+            fault(check, "record %llu names room %u, which does not exist", (ull)pos, record->rooms[i]);
+            continue;
+        }
+        check_seq(check, record->rooms[i], room, pos, record->seqs[i]);
+        check_floor(check, record->rooms[i], room, pos, record->seqs[i]);
+        check_entry(check, record->rooms[i], room, pos, record->seqs[i], size);
+        is_trimmed &= record->seqs[i] < room->floor;
+    }
+    check->report.trimmed += is_trimmed || pos <= check->trim_pos;
 }
 
 static void visit_record(struct check *check, struct rj_span key, struct rj_span value)
@@ -368,24 +430,28 @@ static void visit_record(struct check *check, struct rj_span key, struct rj_span
     check->report.last_pos = pos;
     check->report.records++;
     check->report.record_bytes += value.len;
-    check->report.trimmed += pos <= check->trim_pos;
     if (rj_record_decode(value, pos, &record)) {
         check->damaged++;
-        fault(check, "record %llu fails its checksum or has no valid shape%s", (ull)pos,
-              pos >= check->scan_from ? ", and lies where a start must read: a broker refuses the store"
-                                      : "");
+        fault(check, "record %llu fails its checksum or has no valid shape", (ull)pos);
         return;
     }
     check_epoch(check, &record.fields);
-    for (size_t i = 0; i < record.fields.n_rooms; i++) {
-        struct facts *room = room_of(check, record.rooms[i]);
-        if (!room) {
-            fault(check, "record %llu names room %u, which does not exist", (ull)pos, record.rooms[i]);
-            continue;
-        }
-        check_seq(check, record.rooms[i], room, pos, record.seqs[i]);
-        check_entry(check, record.rooms[i], room, pos, record.seqs[i]);
-    }
+    check_rooms_of(check, &record, pos, value.len);
+}
+
+/* Of a record that is gone, without its payload; runs after the log was read. */
+static void visit_receipt(struct check *check, struct rj_span key, struct rj_span value)
+{
+    struct rj_record receipt, record;
+    uint64_t pos = 0;
+    if (key.len == sizeof pos)
+        memcpy(&pos, key.data, sizeof pos);
+    if (pos == 0 || pos > check->report.last_pos || rj_record_decode(value, pos, &receipt))
+        fault(check, "the receipt of record %llu is malformed or fails its checksum", (ull)pos);
+    else if (receipt.fields.id.len == 0 || receipt.fields.payload.len)
+        fault(check, "the receipt of record %llu has no id, or a payload", (ull)pos);
+    else if (find_record(check, pos, &record) != RECORD_NONE)
+        fault(check, "record %llu is in the log, and has a receipt", (ull)pos);
 }
 
 /* ------------------------------------------------------------------------------------------ index */
@@ -398,6 +464,10 @@ static void check_order(struct check *check, rj_room_id id, struct facts *room, 
             room_fault(check, id, "the index goes from seq %llu to %llu", (ull)room->entry_seq, (ull)seq);
         room->missing -= hole < room->missing ? hole : room->missing;
     }
+    if (room->entry_seq == 0 && seq < room->floor && !room->is_raised && pos > check->trim_pos)
+        room_fault(check, id,
+                   "the index has seq %llu, below the floor %llu, and nothing tells the sweep of it",
+                   (ull)seq, (ull)room->floor);
     if (room->entry_seq && pos <= room->entry_pos)
         room_fault(check, id, "the index has record %llu as seq %llu, behind record %llu", (ull)pos, (ull)seq,
                    (ull)room->entry_pos);
@@ -409,6 +479,7 @@ static void visit_entry(struct check *check, struct rj_span key, struct rj_span 
 {
     rj_room_id id = 0;
     uint64_t seq = 0;
+    struct rj_index_entry entry;
     check->report.index_entries++;
     bool is_key = rj_layout_index_key_parse(key, &id, &seq);
     struct facts *room = room_of(check, id);
@@ -416,12 +487,12 @@ static void visit_entry(struct check *check, struct rj_span key, struct rj_span 
         fault(check, "index entry %llu has a malformed key", (ull)check->report.index_entries);
     } else if (!room) {
         fault(check, "the index has seq %llu of room %u, which does not exist", (ull)seq, id);
-    } else if (value.len != 8) {
+    } else if (!rj_layout_entry_decode(value, &entry)) {
         room->entries++;
         room_fault(check, id, "the index entry of seq %llu is malformed", (ull)seq);
     } else {
         room->entries++;
-        check_order(check, id, room, seq, rj_get_u64(value.data));
+        check_order(check, id, room, seq, entry.pos);
     }
 }
 
@@ -431,13 +502,15 @@ static void visit_suspect(struct check *check, struct rj_span key, struct rj_spa
     struct rj_record record;
     rj_room_id id = 0;
     uint64_t seq = 0;
+    struct rj_index_entry entry;
     bool is_key = rj_layout_index_key_parse(key, &id, &seq);
     struct facts *room = room_of(check, id);
-    if (!is_key || seq == 0 || !room || room->entries == room->asked || value.len != 8)
+    if (!is_key || seq == 0 || !room || room->entries == room->asked ||
+        !rj_layout_entry_decode(value, &entry))
         return;
-    uint64_t pos = rj_get_u64(value.data);
+    uint64_t pos = entry.pos;
     enum there there = find_record(check, pos, &record);
-    if (there == RECORD_NONE)
+    if (there == RECORD_NONE && seq >= room->saved.floor_seq)
         room_fault(check, id, "the index has seq %llu at record %llu, which is not in the log", (ull)seq,
                    (ull)pos);
     if (there != RECORD_WHOLE)
@@ -457,20 +530,15 @@ static void check_room(struct check *check, rj_room_id id)
 {
     const struct facts *room = &check->rooms[id];
     const struct rj_room_saved *saved = &room->saved;
-    uint64_t next = room->next_seq ? room->next_seq : saved->floor_seq;
+    uint64_t next = room->next_seq > saved->floor_seq ? room->next_seq : saved->floor_seq;
     if (!room->is_named)
         fault(check, "no room has the id %u", id);
     if (saved->indexed_seq > next && !is_explained(check, id, next, saved->indexed_seq))
         room_fault(check, id, "its state says that seq %llu was indexed, but the log ends at seq %llu",
                    (ull)(saved->indexed_seq - 1), (ull)(next - 1));
-    if (check->damaged || !room->has_state)
-        return;
-    if (room->trimmed_next && saved->floor_seq > room->trimmed_next)
-        room_fault(check, id, "its floor is saved as seq %llu, but only those below %llu are trimmed",
-                   (ull)saved->floor_seq, (ull)room->trimmed_next);
-    else if (!room->saw_floor && check->report.records && saved->floor_pos >= check->report.first_pos)
-        room_fault(check, id, "its floor is saved at record %llu, which is not its seq %llu",
-                   (ull)saved->floor_pos, (ull)(saved->floor_seq - 1));
+    if (room->floor > next && !check->damaged)
+        room_fault(check, id, "its floor was raised to seq %llu, but the log ends at seq %llu",
+                   (ull)room->floor, (ull)(next - 1));
 }
 
 static void read_meta(struct check *check)
@@ -479,6 +547,7 @@ static void read_meta(struct check *check)
     rj_env_meta_get(check->env, check->txn, RJ_META_SCAN_FROM, &scan_from);
     rj_env_meta_get(check->env, check->txn, RJ_META_TRIM_POS, &trim_pos);
     rj_env_meta_get(check->env, check->txn, RJ_META_NEXT_ROOM, &next_room);
+    rj_env_meta_get(check->env, check->txn, RJ_META_LAST_POS, &check->end_pos);
     check->scan_from = scan_from;
     check->trim_pos = trim_pos;
     check->next_room = next_room;
@@ -493,6 +562,9 @@ static void check_meta(struct check *check)
     if (check->trim_pos >= check->scan_from)
         fault(check, "the log is trimmed up to record %llu, but indexed only below %llu",
               (ull)check->trim_pos, (ull)check->scan_from);
+    if (check->env->names != RJ_ENV_NO_TABLE && check->names != check->report.rooms)
+        fault(check, "there are %llu rooms, but %llu names by id", (ull)check->report.rooms,
+              (ull)check->names);
     if (check->next_room != check->report.rooms + 1)
         fault(check, "the next room is to get the id %llu, but there are %llu rooms", (ull)check->next_room,
               (ull)check->report.rooms);
@@ -515,7 +587,7 @@ static int count_rooms(struct check *check)
     check->n_rooms = given > named && given <= most ? given : named;
     check->rooms = rj_calloc(check->n_rooms + 1, sizeof *check->rooms);
     for (uint64_t id = 0; id <= check->n_rooms; id++)
-        check->rooms[id].saved = (struct rj_room_saved){.indexed_seq = 1, .floor_seq = 1};
+        check->rooms[id] = (struct facts){.saved = {.indexed_seq = 1, .floor_seq = 1}, .floor = 1};
     return 0;
 }
 
@@ -524,12 +596,20 @@ static void run(struct check *check)
     const struct rj_env *env = check->env;
     walk(check, env->meta, "meta", visit_meta);
     walk(check, env->rooms, "rooms", visit_room);
+    if (env->names != RJ_ENV_NO_TABLE)
+        walk(check, env->names, "names", visit_name);
     walk(check, env->room_states, "roomst", visit_state);
+    if (env->floors != RJ_ENV_NO_TABLE)
+        walk(check, env->floors, "floors", visit_floors);
     read_next_epoch(check);
     walk(check, env->log, "log", visit_record);
     if (check->report.last_pos < check->trim_pos)
         check->report.last_pos = check->trim_pos;
+    if (check->report.last_pos < check->end_pos)
+        check->report.last_pos = check->end_pos;
     walk(check, env->epochs, "epochs", visit_epoch);
+    if (env->receipts != RJ_ENV_NO_TABLE)
+        walk(check, env->receipts, "receipts", visit_receipt);
     walk(check, env->index, "ridx", visit_entry);
     bool has_suspects = false;
     for (uint64_t id = 1; id <= check->n_rooms; id++) {
@@ -541,7 +621,7 @@ static void run(struct check *check)
     check_meta(check);
     walk(check, env->kv[RJ_TABLE_SESSION], "session", visit_session);
     walk(check, env->kv[RJ_TABLE_CURSOR], "cursor", visit_cursor);
-    if (env->kv[RJ_TABLE_SERVICE])
+    if (env->kv[RJ_TABLE_SERVICE] != RJ_ENV_NO_TABLE)
         walk(check, env->kv[RJ_TABLE_SERVICE], "service", visit_service);
 }
 

@@ -6,22 +6,26 @@
 #define RJ_ENGINE_H
 
 #include "storage/batch.h"
-#include "storage/dedupe.h"
 #include "storage/env.h"
 #include "storage/epoch.h"
 #include "storage/index.h"
+#include "storage/known.h"
+#include "storage/limits.h"
+#include "storage/readers.h"
 #include "storage/retain.h"
 #include "storage/rooms.h"
 #include "storage/writer.h"
 
 struct rj_store {
     struct rj_env env;
+    struct rj_limits limits;
     struct rj_epochs epochs;
     struct rj_store_rooms rooms;
     struct rj_index index;
-    struct rj_dedupe dedupe;
+    struct rj_known known;
     struct rj_retain retain;
     struct rj_writer writer;
+    struct rj_readers readers;
 
     uint64_t next_pos;
     uint64_t completed;
@@ -36,10 +40,14 @@ struct rj_store {
     size_t n_submitted; /* batches with the log thread */
     size_t in_flight;   /* operations of the caller */
     bool is_completing;
+    size_t reads_under_way;
 
     uint64_t active_ms;     /* monotonic: when appends were last submitted */
     uint64_t background_ms; /* monotonic: of the last housekeeping that had a commit of its own */
     size_t appended;        /* since the last request to trim */
+    rj_room_id review_at;   /* the next room to bring under changed limits; 0 = all are */
+    uint64_t room_idle_ms;
+    uint64_t unload_ms; /* monotonic: when the next rooms are looked at for leaving memory */
 
     struct rj_store_stats stats;
 };
@@ -54,6 +62,9 @@ enum rj_status rj_engine_fetch(struct rj_store *store, const struct rj_reader *r
 /* The same for bytes that stand at `pos`. */
 enum rj_status rj_engine_decode(struct rj_store *store, struct rj_span bytes, uint64_t pos,
                                 struct rj_record *record);
+
+/* Tells the callers of the readings that the reader threads have finished (history.c). Returns how many. */
+size_t rj_engine_complete_reads(struct rj_store *store);
 
 /* Brings rooms, index and dedupe table to what the log says (recover.c). */
 enum rj_status rj_engine_recover(struct rj_store *store, struct rj_buf *why);

@@ -1,18 +1,20 @@
 /* The LMDB environment: the folder and its lock, the tables, read transactions and the growth of the map.
  *
- * The owner thread reads through readers of this file; the log thread begins its own write transactions. A
- * reader is a snapshot: it lives inside one call of store.h, never longer, because the pages that it sees
- * cannot be reused meanwhile. Reads nest (a visitor may read): the map cannot move while any is open.
+ * The owner thread reads through rj_env_read; each reader thread has a reader of its own; the log thread
+ * begins its own write transactions. A reader is a snapshot: it lives inside one call of store.h, or a few
+ * dozen milliseconds in a reader thread, never longer, because the pages that it sees cannot be reused
+ * meanwhile. The owner's reads nest (a visitor may read): the map cannot move while any is open.
  */
 #ifndef RJ_ENV_H
 #define RJ_ENV_H
 
+#include <limits.h>
 #include <lmdb.h>
 #include <pthread.h>
 
 #include "storage/store.h"
 
-enum { RJ_ENV_SPARE_READERS = 4 };
+enum { RJ_ENV_SPARE_READERS = 4, RJ_ENV_TABLES_MAX = 16 };
 
 struct rj_reader {
     MDB_txn *txn;
@@ -22,13 +24,14 @@ struct rj_reader {
 
 struct rj_env {
     MDB_env *mdb;
-    MDB_dbi log, index, rooms, room_states, epochs, meta;
+    MDB_dbi log, index, rooms, names, receipts, room_states, floors, epochs, meta;
     MDB_dbi kv[RJ_TABLE_COUNT];
     int lock_fd;
     uint64_t map_bytes;
-    /* Held by the owner while it reads and by the log thread while it grows the map: LMDB moves the map then,
-     * which no transaction of this process may see. */
-    pthread_mutex_t map_lock;
+    /* Shared by those who read, held alone by the log thread while it grows the map: LMDB moves the map then,
+     * which no transaction of this process may see. Who waits to grow goes first, so a thread takes it once,
+     * however its reads nest. */
+    pthread_rwlock_t map_lock;
     unsigned reading; /* nested reads of the owner */
     struct rj_reader spare[RJ_ENV_SPARE_READERS];
     unsigned n_spare;
@@ -36,6 +39,9 @@ struct rj_env {
 
 /* Opens or creates; errors as rj_store_open. Whatever it answers, end with rj_env_close. */
 enum rj_status rj_env_open(struct rj_env *env, const char *path, uint64_t map_bytes, struct rj_buf *why);
+
+/* A table that this store, of an older format, does not have. */
+#define RJ_ENV_NO_TABLE UINT_MAX
 
 /* Opens the tables inside `txn`, which is to be committed then; `create` makes those that are missing, else
  * they are MDB_NOTFOUND (but RJ_TABLE_SERVICE, whose dbi is 0 then). MDB_VERSION_MISMATCH: *format is above
@@ -52,11 +58,20 @@ void rj_env_close(struct rj_env *env);
 /* What an LMDB or errno code means to a caller of store.h. */
 enum rj_status rj_env_status(int rc);
 
+/* A write that a full disk cuts short comes out of LMDB as EIO: ENOSPC then, else `rc`. */
+int rj_env_disk_error(const struct rj_env *env, int rc);
+
 /* A snapshot of what is committed. Ends the process when LMDB cannot give one. */
 struct rj_reader rj_env_read(struct rj_env *env);
 void rj_env_read_done(struct rj_env *env, struct rj_reader *reader);
 
-/* Doubles the map. Called by the log thread with no transaction of its own; waits for the owner's reads. */
+/* The same for another thread: its own reader, zeroed before its first use, is begun, ended and begun again;
+ * and freed at last, while it is not begun. */
+void rj_env_reader_begin(struct rj_env *env, struct rj_reader *reader);
+void rj_env_reader_end(struct rj_env *env, struct rj_reader *reader);
+void rj_env_reader_free(struct rj_reader *reader);
+
+/* Doubles the map. Called by the log thread with no transaction of its own; waits for all readers. */
 int rj_env_grow(struct rj_env *env);
 
 uint64_t rj_env_used_bytes(const struct rj_env *env);

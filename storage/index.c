@@ -10,6 +10,7 @@ void rj_index_init(struct rj_index *index, struct rj_store_rooms *rooms, uint32_
     *index = (struct rj_index){
         .rooms = rooms,
         .target = target,
+        .deletes_most = RJ_INDEX_DELETES,
         .at = 1,
         .scan_from = scan_from,
         .planned_scan_from = scan_from,
@@ -19,17 +20,18 @@ void rj_index_init(struct rj_index *index, struct rj_store_rooms *rooms, uint32_
 /* ------------------------------------------------------------------------------------------ entries in
  * memory */
 
-static uint64_t *entries(const struct rj_store_room *room)
+static struct rj_index_entry *entries(const struct rj_store_room *room)
 {
     return room->pending + room->pending_at;
 }
 
 static void make_place(struct rj_store_room *room)
 {
-    if (room->pending_at + room->n_pending < room->cap_pending)
+    uint32_t n = room->n_pending + room->n_accepted;
+    if (room->pending_at + n < room->cap_pending)
         return;
     if (room->pending_at > room->cap_pending / 2) {
-        memmove(room->pending, entries(room), room->n_pending * sizeof *room->pending);
+        memmove(room->pending, entries(room), n * sizeof *room->pending);
         room->pending_at = 0;
         return;
     }
@@ -37,14 +39,43 @@ static void make_place(struct rj_store_room *room)
     room->pending = rj_realloc(room->pending, room->cap_pending, sizeof *room->pending);
 }
 
-void rj_index_add(struct rj_index *index, struct rj_store_room *room, uint64_t pos)
+static void put_entry(struct rj_store_room *room, struct rj_index_entry entry)
 {
     make_place(room);
-    entries(room)[room->n_pending++] = pos;
+    entries(room)[room->n_pending + room->n_accepted] = entry;
+}
+
+uint64_t rj_index_accept(struct rj_store_rooms *rooms, struct rj_store_room *room,
+                         struct rj_index_entry entry)
+{
+    /* To find the floor for a limit of bytes takes the sizes of what is not completed, too. */
+    if (rj_store_room_limits(rooms, room)->bytes) {
+        put_entry(room, entry);
+        room->n_accepted++;
+        room->bytes += entry.size;
+    }
+    rj_store_rooms_touch(rooms, room);
+    return ++room->accepted_seq;
+}
+
+void rj_index_complete(struct rj_index *index, struct rj_store_room *room, struct rj_index_entry entry)
+{
+    if (room->n_accepted > 0)
+        room->n_accepted--;
+    else
+        put_entry(room, entry);
+    assert(entries(room)[room->n_pending].pos == entry.pos);
+    room->n_pending++;
+    room->head_pos = entry.pos;
     room->head_seq++;
-    room->head_pos = pos;
     index->pending++;
     rj_store_rooms_mark(index->rooms, room->id);
+}
+
+struct rj_index_entry *rj_index_pending(struct rj_store_room *room, uint64_t seq)
+{
+    bool is_pending = seq >= room->indexed_seq && seq < room->indexed_seq + room->n_pending;
+    return is_pending ? &entries(room)[seq - room->indexed_seq] : NULL;
 }
 
 static void drop_entries(struct rj_store_room *room, uint32_t n)
@@ -53,76 +84,218 @@ static void drop_entries(struct rj_store_room *room, uint32_t n)
     room->n_sweeping -= n;
     room->n_pending -= n;
     room->pending_at += n;
-    if (room->n_pending)
+    if (room->n_pending || room->n_accepted)
         return;
     free(room->pending);
     room->pending = NULL;
     room->pending_at = room->cap_pending = 0;
 }
 
-void rj_index_trimmed(struct rj_index *index, const struct rj_trimmed *trimmed)
-{
-    struct rj_store_room *room = rj_store_rooms_loaded(index->rooms, trimmed->room);
-    if (room)
-        rj_store_room_raise_floor(room, trimmed->seq, trimmed->pos);
-    rj_store_rooms_mark(index->rooms, trimmed->room);
-    index->stale++;
-}
-
-/* ------------------------------------------------------------------------------------------ sweep */
-
-uint64_t rj_index_debt(const struct rj_index *index)
-{
-    return index->pending - index->sweeping + index->stale;
-}
-
-bool rj_index_is_settled(const struct rj_index *index, uint64_t completed)
-{
-    return index->planned_scan_from > completed && index->planned_purge >= index->rooms->trim_pos;
-}
+/* ------------------------------------------------------------------------------------------ floors */
 
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
 }
 
+void rj_index_plan_floor(struct rj_store_rooms *rooms, struct rj_store_room *room, uint64_t seq)
+{
+    if (seq <= room->planned_floor)
+        return;
+    assert(seq <= room->accepted_seq + 1);
+    if (rj_store_room_limits(rooms, room)->bytes) {
+        struct rj_reader reader = rj_env_read(rooms->env);
+        room->bytes -= least(room->bytes, rj_index_bytes(&reader, room, room->planned_floor, seq));
+        rj_env_read_done(rooms->env, &reader);
+    }
+    room->planned_floor = seq;
+}
+
+static void set_floor(struct rj_index *index, struct rj_store_room *room, uint64_t seq, uint64_t pos)
+{
+    rj_index_plan_floor(index->rooms, room, seq);
+    room->floor_seq = seq;
+    room->floor_pos = pos;
+    rj_store_rooms_mark(index->rooms, room->id);
+}
+
+bool rj_index_trimmed(struct rj_index *index, const struct rj_trimmed *trimmed)
+{
+    struct rj_store_room *room = rj_store_rooms_loaded(index->rooms, trimmed->room);
+    bool is_new = !room || trimmed->seq >= room->floor_seq;
+    if (room && is_new)
+        set_floor(index, room, trimmed->seq + 1, trimmed->pos);
+    rj_store_rooms_mark(index->rooms, trimmed->room);
+    index->stale += is_new;
+    return is_new;
+}
+
+static uint64_t pos_of(struct rj_store_rooms *rooms, struct rj_store_room *room, uint64_t seq)
+{
+    const struct rj_index_entry *entry = rj_index_pending(room, seq);
+    uint64_t pos;
+    if (entry)
+        return entry->pos;
+    struct rj_reader reader = rj_env_read(rooms->env);
+    if (!rj_index_lookup(&reader, room->id, seq, &pos))
+        rj_env_fail("raising the floor of a room", MDB_CORRUPTED);
+    rj_env_read_done(rooms->env, &reader);
+    return pos;
+}
+
+uint64_t rj_index_raise_floor(struct rj_index *index, struct rj_store_room *room, uint64_t seq)
+{
+    if (seq > room->head_seq + 1)
+        seq = room->head_seq + 1;
+    if (seq <= room->floor_seq)
+        return 0;
+    uint64_t n = seq - room->floor_seq;
+    set_floor(index, room, seq, pos_of(index->rooms, room, seq - 1));
+    index->dead += n;
+    return n;
+}
+
+/* ------------------------------------------------------------------------------------------ sweep */
+
+enum {
+    DEAD_LEAST = 1000,
+    DEAD_SHARE = 4, /* one in so many records of the log may be dead */
+};
+
+static uint64_t above(uint64_t n, uint64_t most)
+{
+    return n > most ? n - most : 0;
+}
+
+/* Dead records wait for company, too: the more of them a room has when the sweep comes by, the better. But
+ * they must stay few beside the living ones. */
+static uint64_t dead_target(const struct rj_index *index)
+{
+    uint64_t target = index->log_records / DEAD_SHARE;
+    if (target < DEAD_LEAST)
+        target = DEAD_LEAST;
+    return least(target, index->target);
+}
+
+uint64_t rj_index_overdue(const struct rj_index *index)
+{
+    uint64_t overdue = above(index->pending - index->sweeping + index->stale, index->target);
+    uint64_t dead = above(index->dead, dead_target(index));
+    return dead > overdue ? dead : overdue;
+}
+
+bool rj_index_is_settled(const struct rj_index *index, uint64_t completed)
+{
+    return index->planned_scan_from > completed && index->planned_purge >= index->rooms->trim_pos &&
+           index->floors_upto >= index->floors_done;
+}
+
+/* Where the entries that are written, or handed over to be, end. */
+static uint64_t swept_seq(const struct rj_store_room *room)
+{
+    return room->indexed_seq + room->n_sweeping;
+}
+
+/* Hands over the next `n` pending entries. */
+static void take_pending(struct rj_index *index, struct rj_sweep *sweep, struct rj_store_room *room, size_t n)
+{
+    const struct rj_index_entry *first = entries(room) + room->n_sweeping;
+    if (n == 0)
+        return;
+    rj_sweep_add_entries(sweep, first, n);
+    room->swept_pos = first[n - 1].pos;
+    room->n_sweeping += (uint32_t)n;
+    index->sweeping += n;
+}
+
+/* The entries of the table below the floor. */
+static size_t plan_deletes(struct rj_index *index, struct rj_sweep *sweep, struct rj_store_room *room,
+                           struct rj_sweep_item *item, size_t quota)
+{
+    uint64_t end = least(room->floor_seq, swept_seq(room));
+    uint64_t n = least(above(end, room->first_seq), quota);
+    bool one_by_one = room->floor_pos > sweep->trim_pos;
+    if (one_by_one)
+        n = least(n, index->deletes_most - sweep->n_deletes);
+    item->delete_from = room->first_seq;
+    item->delete_to = room->first_seq += n;
+    if (one_by_one) {
+        sweep->n_deletes += n;
+        index->dead -= least(index->dead, n);
+    } else {
+        index->stale -= least(index->stale, n);
+    }
+    return n;
+}
+
+/* What lies below the floor and never was in the table, once the table has nothing below it any more. */
+static size_t plan_drops(struct rj_index *index, struct rj_sweep *sweep, struct rj_store_room *room,
+                         struct rj_sweep_item *item, size_t quota)
+{
+    uint64_t n = 0;
+    if (room->first_seq == swept_seq(room) && room->floor_seq > room->first_seq)
+        n = least(room->floor_seq - room->first_seq, least(quota, index->deletes_most - sweep->n_deletes));
+    item->n_drop = (uint32_t)n;
+    take_pending(index, sweep, room, n);
+    room->first_seq += n;
+    sweep->n_deletes += n;
+    index->dead -= least(index->dead, n);
+    return n;
+}
+
+static size_t plan_inserts(struct rj_index *index, struct rj_sweep *sweep, struct rj_store_room *room,
+                           struct rj_sweep_item *item, size_t quota)
+{
+    uint64_t n = least(room->n_pending - room->n_sweeping, quota);
+    item->insert_seq = swept_seq(room);
+    if (room->floor_seq > item->insert_seq)
+        n = 0; /* they are to be dropped, later */
+    item->n_insert = (uint32_t)n;
+    take_pending(index, sweep, room, n);
+    return n;
+}
+
+/* The state that goes with the item. It must not speak of entries that nobody has written, so the floor is
+ * cut to those. */
+static void plan_state(struct rj_store_room *room, struct rj_sweep_item *item)
+{
+    uint64_t end = swept_seq(room);
+    bool is_cut = room->floor_seq > end;
+    item->saved = (struct rj_room_saved){
+        .indexed_seq = end,
+        .floor_seq = is_cut ? end : room->floor_seq,
+        .floor_pos = is_cut ? room->swept_pos : room->floor_pos,
+    };
+    item->is_saved = room->saved_floor_seq != item->saved.floor_seq;
+    room->saved_floor_seq = item->saved.floor_seq;
+}
+
 /* Hands over up to `quota` entries of the room and returns how many. */
 static size_t plan_room(struct rj_index *index, struct rj_sweep *sweep, struct rj_store_room *room,
                         size_t quota)
 {
-    struct rj_sweep_item *item = rj_sweep_add(sweep);
-    uint64_t to_delete = room->floor_seq > room->first_seq ? room->floor_seq - room->first_seq : 0;
-    to_delete = least(to_delete, quota);
-    item->room = room->id;
-    item->delete_from = room->first_seq;
-    item->delete_to = room->first_seq += to_delete;
-    index->stale -= least(index->stale, to_delete);
-
-    item->insert_seq = room->indexed_seq + room->n_sweeping;
-    item->n_insert = (uint32_t)least(room->n_pending - room->n_sweeping, quota - to_delete);
-    rj_sweep_add_positions(sweep, entries(room) + room->n_sweeping, item->n_insert);
-    room->n_sweeping += item->n_insert;
-    index->sweeping += item->n_insert;
-
-    item->is_saved = room->saved_floor_seq != room->floor_seq;
-    item->saved = (struct rj_room_saved){
-        .indexed_seq = item->insert_seq + item->n_insert,
-        .floor_seq = room->floor_seq,
-        .floor_pos = room->floor_pos,
-    };
-    room->saved_floor_seq = room->floor_seq;
-    assert(room->floor_seq <= item->saved.indexed_seq);
-    size_t n = to_delete + item->n_insert;
-    if (n == 0 && !item->is_saved)
-        sweep->n_items--;
+    struct rj_sweep_item item = {.room = room->id, .at = sweep->n_entries};
+    size_t n = plan_deletes(index, sweep, room, &item, quota);
+    n += plan_drops(index, sweep, room, &item, quota - n);
+    n += plan_inserts(index, sweep, room, &item, quota - n);
+    plan_state(room, &item);
+    if (n || item.is_saved)
+        *rj_sweep_add(sweep) = item;
     return n;
 }
 
-/* Whether the running pass has to come back to the room before it may go on. */
+/* Whether the running pass has to come back to the room before it may go on. What is trimmed or completed
+ * behind its back is the next one's. */
 static bool is_unfinished(const struct rj_index *index, const struct rj_store_room *room)
 {
-    return room->first_seq < room->floor_seq ||
-           (room->n_sweeping < room->n_pending && entries(room)[room->n_sweeping] <= index->pass_completed);
+    return room->first_seq < index->at_floor ||
+           (room->n_sweeping < room->n_pending &&
+            entries(room)[room->n_sweeping].pos <= index->pass_completed);
+}
+
+static bool is_done(const struct rj_store_room *room)
+{
+    return room->first_seq >= room->floor_seq && room->n_sweeping == room->n_pending;
 }
 
 static void end_pass(struct rj_index *index, struct rj_sweep *sweep, uint64_t completed)
@@ -132,37 +305,53 @@ static void end_pass(struct rj_index *index, struct rj_sweep *sweep, uint64_t co
         sweep->purge_upto = index->planned_purge = index->pass_trim;
     }
     if (rj_store_rooms_next_marked(index->rooms, 1) == 0)
-        index->stale = 0;
+        index->stale = index->dead = 0;
     index->at = 1;
+    index->at_floor = 0;
+    index->floors_upto = index->pass_floors;
     index->pass_completed = completed;
     index->pass_trim = index->rooms->trim_pos;
+    index->pass_floors = index->floors_done;
 }
 
 void rj_index_plan(struct rj_index *index, struct rj_sweep *sweep, size_t quota, uint64_t completed)
 {
-    while (quota > 0) {
+    sweep->trim_pos = index->rooms->trim_pos;
+    while (quota > 0 && sweep->n_deletes < index->deletes_most) {
         rj_room_id id = rj_store_rooms_next_marked(index->rooms, index->at);
         if (!id) {
             end_pass(index, sweep, completed);
-            return;
+            break;
         }
         struct rj_store_room *room = rj_store_rooms_get(index->rooms, id);
+        if (id != index->at || !index->at_floor)
+            index->at_floor = room->floor_seq;
         size_t n = plan_room(index, sweep, room, quota);
         quota -= least(quota, n ? n : 1);
-        index->at = is_unfinished(index, room) ? id : id + 1;
-        if (room->first_seq >= room->floor_seq && room->n_sweeping == room->n_pending)
+        bool goes_on = !is_unfinished(index, room);
+        index->at = goes_on ? id + 1 : id;
+        if (goes_on)
+            index->at_floor = 0;
+        if (is_done(room))
             rj_store_rooms_unmark(index->rooms, id);
     }
+    if (index->floors_upto > index->floors_gone)
+        sweep->floors_upto = index->floors_upto;
 }
 
 void rj_index_swept(struct rj_index *index, const struct rj_sweep *sweep)
 {
     for (size_t i = 0; i < sweep->n_items; i++) {
         const struct rj_sweep_item *item = &sweep->items[i];
-        drop_entries(rj_store_rooms_get(index->rooms, item->room), item->n_insert);
-        index->pending -= item->n_insert;
-        index->sweeping -= item->n_insert;
+        uint32_t n = item->n_drop + item->n_insert;
+        if (n)
+            drop_entries(rj_store_rooms_get(index->rooms, item->room), n);
+        index->pending -= n;
+        index->sweeping -= n;
     }
+    index->log_records -= least(index->log_records, sweep->deleted);
+    if (sweep->floors_gone > index->floors_gone)
+        index->floors_gone = sweep->floors_gone;
     if (sweep->scan_from) {
         index->scan_from = sweep->scan_from;
         index->purge_upto = sweep->purge_upto;
@@ -176,37 +365,39 @@ bool rj_index_lookup(const struct rj_reader *reader, rj_room_id room, uint64_t s
     uint8_t name[RJ_INDEX_KEY];
     rj_layout_index_key(name, room, seq);
     MDB_val key = rj_val(name, sizeof name), value;
-    if (mdb_cursor_get(reader->index, &key, &value, MDB_SET) || value.mv_size != sizeof *pos)
+    struct rj_index_entry entry;
+    if (mdb_cursor_get(reader->index, &key, &value, MDB_SET) ||
+        !rj_layout_entry_decode(rj_val_span(value), &entry))
         return false;
-    *pos = rj_get_u64(value.mv_data);
+    *pos = entry.pos;
     return true;
 }
 
-static bool entry_of(MDB_val key, MDB_val value, rj_room_id room, uint64_t *seq, uint64_t *pos)
+static bool entry_of(MDB_val key, MDB_val value, rj_room_id room, uint64_t *seq, struct rj_index_entry *entry)
 {
     rj_room_id found;
-    if (!rj_layout_index_key_parse(rj_val_span(key), &found, seq) || found != room ||
-        value.mv_size != sizeof *pos)
-        return false;
-    *pos = rj_get_u64(value.mv_data);
-    return true;
+    return rj_layout_index_key_parse(rj_val_span(key), &found, seq) && found == room &&
+           rj_layout_entry_decode(rj_val_span(value), entry);
 }
 
 bool rj_index_range(const struct rj_reader *reader, rj_room_id room, struct rj_index_range *out)
 {
     uint8_t name[RJ_INDEX_KEY];
     struct rj_index_range range;
+    struct rj_index_entry first, last;
     rj_layout_index_key(name, room, 0);
     MDB_val key = rj_val(name, sizeof name), value;
     if (mdb_cursor_get(reader->index, &key, &value, MDB_SET_RANGE) ||
-        !entry_of(key, value, room, &range.first_seq, &range.first_pos))
+        !entry_of(key, value, room, &range.first_seq, &first))
         return false;
     rj_layout_index_key(name, room, UINT64_MAX);
     key = rj_val(name, sizeof name);
     MDB_cursor_op back = mdb_cursor_get(reader->index, &key, &value, MDB_SET_RANGE) ? MDB_LAST : MDB_PREV;
     if (mdb_cursor_get(reader->index, &key, &value, back) ||
-        !entry_of(key, value, room, &range.last_seq, &range.last_pos))
+        !entry_of(key, value, room, &range.last_seq, &last))
         return false;
+    range.first_pos = first.pos;
+    range.last_pos = last.pos;
     *out = range;
     return true;
 }
@@ -217,7 +408,7 @@ static uint32_t count_upto(const struct rj_store_room *room, uint64_t pos)
     uint32_t low = 0, high = room->n_pending;
     while (low < high) {
         uint32_t mid = low + (high - low) / 2;
-        if (entries(room)[mid] <= pos)
+        if (entries(room)[mid].pos <= pos)
             low = mid + 1;
         else
             high = mid;
@@ -232,6 +423,8 @@ enum rj_status rj_index_first_above(const struct rj_reader *reader, const struct
     uint64_t high = room->indexed_seq, low = high, step = 1, found;
     if (in_memory > 0 || room->floor_seq >= high) {
         *seq = room->indexed_seq + in_memory;
+        if (*seq < room->floor_seq)
+            *seq = room->floor_seq;
         return RJ_OK;
     }
     /* Gallop back from the newest entry of the table: what a client missed is mostly recent. `high` is always
@@ -266,17 +459,75 @@ static enum rj_status read_table(const struct rj_reader *reader, const struct rj
     MDB_cursor_op op = MDB_SET_RANGE;
     for (size_t i = 0; i < n; i++, op = MDB_NEXT) {
         uint64_t found;
+        struct rj_index_entry entry;
         if (mdb_cursor_get(reader->index, &key, &value, op) ||
-            !entry_of(key, value, room->id, &found, &positions[i]) || found != seq + i)
+            !entry_of(key, value, room->id, &found, &entry) || found != seq + i)
+            return RJ_CORRUPT;
+        positions[i] = entry.pos;
+        /* Readers merge by these: one out of order would hide the others. */
+        if (positions[i] > room->head_pos || (i > 0 && positions[i] <= positions[i - 1]))
             return RJ_CORRUPT;
     }
     return RJ_OK;
 }
 
+/* Of a record whose entry was written by format 1; what cannot be read counts nothing. */
+static uint32_t size_in_log(const struct rj_reader *reader, uint64_t pos)
+{
+    MDB_val key = rj_val(&pos, sizeof pos), value;
+    return mdb_cursor_get(reader->log, &key, &value, MDB_SET) ? 0 : (uint32_t)value.mv_size;
+}
+
+/* Sums sizes up from the seq `from` on, until `to` is reached or the sum is `enough`. */
+struct summing {
+    uint64_t seq, to, bytes, enough;
+};
+
+static void sum_table(const struct rj_reader *reader, const struct rj_store_room *room, struct summing *sum)
+{
+    uint8_t name[RJ_INDEX_KEY];
+    rj_layout_index_key(name, room->id, sum->seq);
+    MDB_val key = rj_val(name, sizeof name), value;
+    MDB_cursor_op op = MDB_SET_RANGE;
+    uint64_t end = least(sum->to, room->indexed_seq), seq;
+    struct rj_index_entry entry;
+    for (; sum->seq < end && sum->bytes < sum->enough; op = MDB_NEXT) {
+        if (mdb_cursor_get(reader->index, &key, &value, op) || !entry_of(key, value, room->id, &seq, &entry))
+            seq = end; /* what is missing weighs nothing */
+        else if (seq < end)
+            sum->bytes += entry.size ? entry.size : size_in_log(reader, entry.pos);
+        sum->seq = seq < end ? seq + 1 : end;
+    }
+}
+
+static void sum_sizes(const struct rj_reader *reader, const struct rj_store_room *room, struct summing *sum)
+{
+    if (sum->seq < room->indexed_seq)
+        sum_table(reader, room, sum);
+    for (; sum->seq < sum->to && sum->bytes < sum->enough; sum->seq++)
+        sum->bytes += entries(room)[sum->seq - room->indexed_seq].size;
+}
+
+uint64_t rj_index_bytes(const struct rj_reader *reader, const struct rj_store_room *room, uint64_t from,
+                        uint64_t to)
+{
+    struct summing sum = {.seq = from, .to = to, .enough = UINT64_MAX};
+    sum_sizes(reader, room, &sum);
+    return sum.bytes;
+}
+
+uint64_t rj_index_seq_behind(const struct rj_reader *reader, const struct rj_store_room *room, uint64_t from,
+                             uint64_t to, uint64_t bytes)
+{
+    struct summing sum = {.seq = from, .to = to, .enough = bytes};
+    sum_sizes(reader, room, &sum);
+    return sum.seq;
+}
+
 enum rj_status rj_index_positions(const struct rj_reader *reader, const struct rj_store_room *room,
                                   uint64_t seq, size_t n, uint64_t *positions, size_t *n_out)
 {
-    size_t from_table = 0, from_memory = 0;
+    size_t from_table = 0;
     if (seq <= room->head_seq)
         n = least(n, room->head_seq - seq + 1);
     else
@@ -286,10 +537,50 @@ enum rj_status rj_index_positions(const struct rj_reader *reader, const struct r
     enum rj_status status = read_table(reader, room, seq, from_table, positions);
     if (status)
         return status;
-    from_memory = n - from_table;
-    if (from_memory)
-        memcpy(positions + from_table, entries(room) + (seq + from_table - room->indexed_seq),
-               from_memory * sizeof *positions);
+    for (size_t i = from_table; i < n; i++)
+        positions[i] = entries(room)[seq + i - room->indexed_seq].pos;
     *n_out = n;
     return RJ_OK;
+}
+
+/* ------------------------------------------------------------------------------------------ copies */
+
+/* With the entries [from, to) of those in memory. */
+static void copy_room(struct rj_store_room *copy, const struct rj_store_room *room, uint64_t from,
+                      uint64_t to)
+{
+    *copy = *room;
+    copy->key = NULL;
+    copy->pending = NULL;
+    copy->pending_at = copy->n_sweeping = copy->n_accepted = 0;
+    copy->n_pending = copy->cap_pending = (uint32_t)(to - from);
+    copy->indexed_seq += from;
+    copy->head_seq = copy->indexed_seq + copy->n_pending - 1;
+    if (copy->n_pending == 0)
+        return;
+    copy->pending = rj_alloc(copy->n_pending * sizeof *copy->pending);
+    memcpy(copy->pending, entries(room) + from, copy->n_pending * sizeof *copy->pending);
+}
+
+void rj_index_copy_above(struct rj_store_room *copy, const struct rj_store_room *room, uint64_t pos,
+                         size_t most)
+{
+    /* The last entry at or below the pos shows that none of the table is above it. */
+    uint64_t from = count_upto(room, pos);
+    from -= from > 0;
+    copy_room(copy, room, from, least(room->n_pending, most < UINT32_MAX ? from + 1 + most : UINT32_MAX));
+}
+
+void rj_index_copy_from(struct rj_store_room *copy, const struct rj_store_room *room, uint64_t seq,
+                        size_t most)
+{
+    uint64_t from = seq > room->indexed_seq ? least(seq - room->indexed_seq, room->n_pending) : 0;
+    copy_room(copy, room, from, least(room->n_pending, most < UINT32_MAX ? from + most : UINT32_MAX));
+}
+
+void rj_index_copy_below(struct rj_store_room *copy, const struct rj_store_room *room, uint64_t seq,
+                         size_t most)
+{
+    uint64_t to = seq > room->indexed_seq ? least(seq - room->indexed_seq, room->n_pending) : 0;
+    copy_room(copy, room, to > most ? to - most : 0, to);
 }

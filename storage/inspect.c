@@ -11,7 +11,6 @@
 #include "storage/layout.h"
 
 enum {
-    TABLES_MAX = 16,
     /* Of one call of rj_inspect_read. */
     READ_RECORDS = 2000,
     READ_BYTES = 8 << 20,
@@ -64,7 +63,7 @@ static int open_map(struct rj_env *env, const char *path, enum rj_inspect_mode m
     unsigned flags = MDB_RDONLY | MDB_NOTLS | (mode == RJ_INSPECT_ALONE ? MDB_NOLOCK : 0);
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
-        rc = mdb_env_set_maxdbs(env->mdb, TABLES_MAX);
+        rc = mdb_env_set_maxdbs(env->mdb, RJ_ENV_TABLES_MAX);
     if (rc == 0)
         rc = mdb_env_open(env->mdb, path, flags, 0600);
     if (rc == 0 && mode == RJ_INSPECT_BESIDE)
@@ -121,7 +120,7 @@ enum rj_status rj_inspect_open(struct rj_inspect *inspect, const char *path, enu
                                struct rj_buf *why)
 {
     *inspect = (struct rj_inspect){.env = {.lock_fd = -1}};
-    pthread_mutex_init(&inspect->env.map_lock, NULL);
+    pthread_rwlock_init(&inspect->env.map_lock, NULL);
     enum rj_status status = open_log(inspect, path, mode, why);
     if (status)
         rj_inspect_close(inspect);
@@ -186,11 +185,12 @@ enum rj_status rj_inspect_last_pos(struct rj_inspect *inspect, uint64_t *pos)
     MDB_txn *txn;
     MDB_cursor *log;
     MDB_val key, value;
-    uint64_t last = 0, trim_pos = 0;
+    uint64_t last = 0, trim_pos = 0, last_pos = 0;
     int rc = rj_inspect_begin(inspect, &txn);
     if (rc)
         return rj_env_status(rc);
     rj_env_meta_get(&inspect->env, txn, RJ_META_TRIM_POS, &trim_pos);
+    rj_env_meta_get(&inspect->env, txn, RJ_META_LAST_POS, &last_pos);
     rc = mdb_cursor_open(txn, inspect->env.log, &log);
     if (rc == 0) {
         rc = mdb_cursor_get(log, &key, &value, MDB_LAST);
@@ -201,6 +201,7 @@ enum rj_status rj_inspect_last_pos(struct rj_inspect *inspect, uint64_t *pos)
     mdb_txn_abort(txn);
     if (rc && rc != MDB_NOTFOUND)
         return rj_env_status(rc);
-    *pos = last > trim_pos ? last : trim_pos;
+    last = last > trim_pos ? last : trim_pos;
+    *pos = last > last_pos ? last : last_pos;
     return RJ_OK;
 }

@@ -42,6 +42,44 @@ void rj_layout_room_key(uint8_t out[static RJ_ROOM_KEY], rj_room_id room)
     memcpy(out, &sortable, sizeof sortable);
 }
 
+bool rj_layout_room_key_parse(struct rj_span key, rj_room_id *room)
+{
+    uint32_t sortable;
+    if (key.len != RJ_ROOM_KEY)
+        return false;
+    memcpy(&sortable, key.data, sizeof sortable);
+    *room = be32toh(sortable);
+    return true;
+}
+
+void rj_layout_entry_encode(uint8_t out[static RJ_INDEX_VALUE], struct rj_index_entry entry)
+{
+    rj_put_u64(out, entry.pos);
+    rj_put_u32(out + 8, entry.size);
+}
+
+bool rj_layout_entry_decode(struct rj_span value, struct rj_index_entry *out)
+{
+    if (value.len != RJ_INDEX_VALUE && value.len != sizeof out->pos)
+        return false;
+    *out = (struct rj_index_entry){
+        .pos = rj_get_u64(value.data),
+        .size = value.len == RJ_INDEX_VALUE ? rj_get_u32(value.data + 8) : 0,
+    };
+    return true;
+}
+
+void rj_layout_floor_encode(uint8_t out[static RJ_FLOOR], struct rj_floor floor)
+{
+    rj_put_u32(out, floor.room);
+    rj_put_u64(out + 4, floor.seq);
+}
+
+struct rj_floor rj_layout_floor_decode(const uint8_t bytes[static RJ_FLOOR])
+{
+    return (struct rj_floor){.room = rj_get_u32(bytes), .seq = rj_get_u64(bytes + 4)};
+}
+
 void rj_layout_index_key(uint8_t out[static RJ_INDEX_KEY], rj_room_id room, uint64_t seq)
 {
     uint64_t sortable = htobe64(seq);
@@ -95,7 +133,7 @@ void rj_record_encode(uint8_t *out, const struct rj_store_record *record)
     uint16_t n_rooms = htole16((uint16_t)record->n_rooms);
     rj_put_u32(out, 0);
     out[4] = RJ_RECORD_FORMAT;
-    out[5] = 0;
+    out[5] = record->is_brief;
     memcpy(out + 6, &n_rooms, sizeof n_rooms);
     rj_put_u64(out + 8, record->epoch);
     rj_put_u64(out + 16, record->ts_ms);
@@ -160,6 +198,7 @@ enum rj_status rj_record_decode_open(struct rj_span bytes, uint64_t pos, struct 
         .source = rj_span_of(at, source_len),
         .id = rj_span_of(at + source_len, id_len),
         .payload = rj_span_from(bytes, before_payload),
+        .is_brief = bytes.data[5] & 1,
     };
     return RJ_OK;
 }

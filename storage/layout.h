@@ -18,7 +18,7 @@
 #include "storage/store.h"
 
 enum {
-    RJ_FORMAT = 1,        /* of the whole store, in the meta table */
+    RJ_FORMAT = 2,        /* of the whole store, in the meta table; migrate.h says what each one brought */
     RJ_RECORD_FORMAT = 1, /* of one record */
 };
 
@@ -26,9 +26,14 @@ enum {
  *
  *   table    key                        value
  *   log      pos (native u64)           record, see below
- *   ridx     room u32 BE, seq u64 BE    pos u64
+ *   ridx     room u32 BE, seq u64 BE    pos u64, size of the record u32 (format 1: the pos alone)
  *   rooms    the room's key             id u32
+ *   names    id u32 BE                  the room's key (from format 2 on)
  *   roomst   room u32 BE                room state, see below
+ *   floors   number (native u64)        floors that were raised and may not be in roomst yet, {room u32,
+ *                                       floor_seq u64} each (from format 2 on)
+ *   receipts pos (native u64)           of a deleted record whose id is known: the same without its payload
+ *                                       (from format 2 on)
  *   epochs   epoch (native u64)         first pos of the epoch u64
  *   meta     RJ_META_…                  u64
  *   session, cursor, service: the caller's key   version u64, then the caller's value
@@ -38,19 +43,44 @@ enum {
     "scan_from" /* every record below this pos stands in ridx, as far as it is not trimmed */
 #define RJ_META_TRIM_POS  "trim_pos"  /* every record up to this pos counts as trimmed; 0 = none */
 #define RJ_META_NEXT_ROOM "next_room" /* the id that the next new room gets */
+#define RJ_META_LAST_POS  "last_pos"  /* the log went up to here at least, though its end was deleted */
+#define RJ_META_LIMITS    "limits_id" /* the rj_store_options.limits_id that every room was brought under */
+/* With the age in ms behind it: each record up to this pos was looked at by the walk of that age (retain.h)
+ */
+#define RJ_META_AGE "age_"
 
 uint64_t rj_get_u64(const uint8_t *bytes);
 void rj_put_u64(uint8_t *bytes, uint64_t value);
 uint32_t rj_get_u32(const uint8_t *bytes);
 void rj_put_u32(uint8_t *bytes, uint32_t value);
 
-enum { RJ_INDEX_KEY = 12, RJ_ROOM_KEY = 4, RJ_ROOM_STATE = 24 };
+enum { RJ_INDEX_KEY = 12, RJ_INDEX_VALUE = 12, RJ_ROOM_KEY = 4, RJ_ROOM_STATE = 24, RJ_FLOOR = 12 };
 
 void rj_layout_index_key(uint8_t out[static RJ_INDEX_KEY], rj_room_id room, uint64_t seq);
 /* False when `key` has another length. */
 bool rj_layout_index_key_parse(struct rj_span key, rj_room_id *room, uint64_t *seq);
 
+struct rj_index_entry {
+    uint64_t pos;
+    uint32_t size; /* bytes of the record as it stands in the log; 0 = not known (format 1) */
+};
+
+void rj_layout_entry_encode(uint8_t out[static RJ_INDEX_VALUE], struct rj_index_entry entry);
+/* False when `value` has no length that an entry can have. */
+bool rj_layout_entry_decode(struct rj_span value, struct rj_index_entry *out);
+
 void rj_layout_room_key(uint8_t out[static RJ_ROOM_KEY], rj_room_id room);
+bool rj_layout_room_key_parse(struct rj_span key, rj_room_id *room);
+
+/* A floor that was raised: everything of the room below `seq` is trimmed. */
+struct rj_floor {
+    rj_room_id room;
+    enum rj_trim_reason reason; /* not stored */
+    uint64_t seq;
+};
+
+void rj_layout_floor_encode(uint8_t out[static RJ_FLOOR], struct rj_floor floor);
+struct rj_floor rj_layout_floor_decode(const uint8_t bytes[static RJ_FLOOR]);
 
 /* What a room's index can no longer tell once its entries have been deleted. */
 struct rj_room_saved {
@@ -66,7 +96,7 @@ enum rj_status rj_layout_saved_decode(struct rj_span value, struct rj_room_saved
  *
  *   0   u32  crc32c over the pos (u64) and every byte behind this field
  *   4   u8   RJ_RECORD_FORMAT
- *   5   u8   0
+ *   5   u8   flags: 1 = the id is known briefly
  *   6   u16  number of rooms
  *   8   u64  epoch
  *   16  u64  ts_ms

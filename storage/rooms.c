@@ -7,10 +7,12 @@
 #include "storage/index.h"
 #include "storage/layout.h"
 
-void rj_store_rooms_init(struct rj_store_rooms *rooms, struct rj_env *env, uint64_t trim_pos)
+void rj_store_rooms_init(struct rj_store_rooms *rooms, struct rj_env *env, const struct rj_limits *limits,
+                         uint64_t trim_pos)
 {
     uint64_t next_id = 1;
-    *rooms = (struct rj_store_rooms){.env = env, .trim_pos = trim_pos, .seed = rj_random_u64()};
+    *rooms = (struct rj_store_rooms){
+        .env = env, .limits = limits, .trim_pos = trim_pos, .seed = rj_random_u64(), .hand = 1};
     struct rj_reader reader = rj_env_read(env);
     rj_env_meta_get(env, reader.txn, RJ_META_NEXT_ROOM, &next_id);
     rj_env_read_done(env, &reader);
@@ -19,35 +21,61 @@ void rj_store_rooms_init(struct rj_store_rooms *rooms, struct rj_env *env, uint6
 
 static void free_room(struct rj_store_room *room)
 {
-    if (!room)
-        return;
     free(room->key);
     free(room->pending);
     free(room);
 }
 
+static void free_page(struct rj_room_page *page)
+{
+    for (size_t i = 0; page && i < RJ_ROOMS_A_PAGE; i++)
+        if (page->rooms[i])
+            free_room(page->rooms[i]);
+    free(page);
+}
+
 void rj_store_rooms_free(struct rj_store_rooms *rooms)
 {
-    for (size_t i = 0; i < rooms->cap; i++)
-        free_room(rooms->by_id[i]);
-    free(rooms->by_id);
+    for (size_t i = 0; i < rooms->cap / RJ_ROOMS_A_PAGE; i++)
+        free_page(rooms->pages[i]);
+    free(rooms->pages);
     free(rooms->dirty);
+    free(rooms->touched);
     rj_hash_free(&rooms->names);
     *rooms = (struct rj_store_rooms){0};
 }
 
+/* ------------------------------------------------------------------------------------------ by id */
+
 static void make_place(struct rj_store_rooms *rooms, rj_room_id id)
 {
-    size_t cap = rooms->cap ? rooms->cap : 1024;
+    size_t cap = rooms->cap ? rooms->cap : RJ_ROOMS_A_PAGE, had = rooms->cap / RJ_ROOMS_A_PAGE;
     if (id < rooms->cap)
         return;
     while (cap <= id)
         cap *= 2;
-    rooms->by_id = rj_realloc(rooms->by_id, cap, sizeof(struct rj_store_room *));
+    rooms->pages = rj_realloc(rooms->pages, cap / RJ_ROOMS_A_PAGE, sizeof(struct rj_room_page *));
     rooms->dirty = rj_realloc(rooms->dirty, cap / 64, sizeof(uint64_t));
-    memset(rooms->by_id + rooms->cap, 0, (cap - rooms->cap) * sizeof(struct rj_store_room *));
+    memset(rooms->pages + had, 0, (cap / RJ_ROOMS_A_PAGE - had) * sizeof(struct rj_room_page *));
     memset(rooms->dirty + rooms->cap / 64, 0, (cap - rooms->cap) / 64 * sizeof(uint64_t));
     rooms->cap = cap;
+}
+
+static void put_room(struct rj_store_rooms *rooms, struct rj_store_room *room)
+{
+    make_place(rooms, room->id);
+    struct rj_room_page **page = &rooms->pages[room->id / RJ_ROOMS_A_PAGE];
+    if (!*page)
+        *page = rj_calloc(1, sizeof **page);
+    (*page)->rooms[room->id % RJ_ROOMS_A_PAGE] = room;
+    (*page)->n++;
+    rooms->n_loaded++;
+}
+
+struct rj_store_room *rj_store_rooms_loaded(const struct rj_store_rooms *rooms, rj_room_id id)
+{
+    const struct rj_room_page *page = id < rooms->cap ? rooms->pages[id / RJ_ROOMS_A_PAGE] : NULL;
+    return page ? page->rooms[id % RJ_ROOMS_A_PAGE] : NULL;
 }
 
 /* ------------------------------------------------------------------------------------------ loading */
@@ -77,7 +105,8 @@ static void find_floor(struct rj_store_room *room, const struct rj_reader *reade
         if (!rj_index_lookup(reader, room->id, mid, &pos))
             rj_env_fail("loading a room", MDB_CORRUPTED);
         if (pos <= trim_pos) {
-            rj_store_room_raise_floor(room, mid, pos);
+            room->floor_seq = mid + 1;
+            room->floor_pos = pos;
             low = mid + 1;
         } else {
             high = mid;
@@ -85,45 +114,65 @@ static void find_floor(struct rj_store_room *room, const struct rj_reader *reade
     }
 }
 
-static struct rj_store_room *load(struct rj_store_rooms *rooms, rj_room_id id)
+static size_t find_limits(const struct rj_store_rooms *rooms, const struct rj_reader *reader, rj_room_id id)
 {
-    struct rj_store_room *room = rj_calloc(1, sizeof *room);
-    struct rj_reader reader = rj_env_read(rooms->env);
-    struct rj_room_saved saved = read_saved(rooms->env, &reader, id);
+    uint8_t name[RJ_ROOM_KEY];
+    if (!rj_limits_vary(rooms->limits))
+        return rj_limits_of(rooms->limits, (struct rj_span){0});
+    rj_layout_room_key(name, id);
+    MDB_val key = rj_val(name, sizeof name), value;
+    int rc = mdb_get(reader->txn, rooms->env->names, &key, &value);
+    if (rc && rc != MDB_NOTFOUND)
+        rj_env_fail("loading the name of a room", rc);
+    return rj_limits_of(rooms->limits, rc ? (struct rj_span){0} : rj_val_span(value));
+}
+
+static void load_index(struct rj_store_rooms *rooms, const struct rj_reader *reader,
+                       struct rj_store_room *room)
+{
+    struct rj_room_saved saved = read_saved(rooms->env, reader, room->id);
     struct rj_index_range range;
-    room->id = id;
     room->floor_seq = room->saved_floor_seq = saved.floor_seq;
     room->floor_pos = room->head_pos = saved.floor_pos;
     room->first_seq = room->indexed_seq = saved.indexed_seq;
-    if (rj_index_range(&reader, id, &range)) {
+    if (rj_index_range(reader, room->id, &range)) {
         room->first_seq = range.first_seq;
         room->indexed_seq = range.last_seq + 1;
         room->head_pos = range.last_pos;
         if (range.first_pos <= rooms->trim_pos)
-            find_floor(room, &reader, rooms->trim_pos);
+            find_floor(room, reader, rooms->trim_pos);
     }
-    rj_env_read_done(rooms->env, &reader);
+    room->swept_pos = room->head_pos;
+    room->planned_floor = room->floor_seq;
     room->head_seq = room->accepted_seq = room->indexed_seq - 1;
-    rooms->by_id[id] = room;
+}
+
+static struct rj_store_room *load(struct rj_store_rooms *rooms, rj_room_id id)
+{
+    struct rj_store_room *room = rj_calloc(1, sizeof *room);
+    struct rj_reader reader = rj_env_read(rooms->env);
+    room->id = id;
+    room->is_stored = true;
+    load_index(rooms, &reader, room);
+    room->limits = (uint32_t)find_limits(rooms, &reader, id);
+    if (rj_store_room_limits(rooms, room)->bytes)
+        room->bytes = rj_index_bytes(&reader, room, room->floor_seq, room->indexed_seq);
+    rj_env_read_done(rooms->env, &reader);
+    put_room(rooms, room);
     if (room->first_seq < room->floor_seq)
         rj_store_rooms_mark(rooms, id);
     return room;
 }
 
-struct rj_store_room *rj_store_rooms_loaded(const struct rj_store_rooms *rooms, rj_room_id id)
-{
-    return id < rooms->cap ? rooms->by_id[id] : NULL;
-}
-
 struct rj_store_room *rj_store_rooms_get(struct rj_store_rooms *rooms, rj_room_id id)
 {
     struct rj_store_room *room = rj_store_rooms_loaded(rooms, id);
-    if (room)
-        return room;
     if (id == 0 || id >= rooms->next_id)
         abort();
-    make_place(rooms, id);
-    return load(rooms, id);
+    if (!room)
+        room = load(rooms, id);
+    room->is_used = true;
+    return room;
 }
 
 /* ------------------------------------------------------------------------------------------ keys */
@@ -140,7 +189,7 @@ static struct rj_store_room *find_known(const struct rj_store_rooms *rooms, stru
     uint64_t hash = rj_hash(rooms->seed, key), id;
     size_t cursor = 0;
     while ((id = rj_hash_next(&rooms->names, hash, &cursor))) {
-        struct rj_store_room *room = rooms->by_id[id];
+        struct rj_store_room *room = rj_store_rooms_loaded(rooms, (rj_room_id)id);
         if (rj_span_eq(key, rj_span_of(room->key, room->key_len)))
             return room;
     }
@@ -164,8 +213,10 @@ static rj_room_id find_stored(struct rj_store_rooms *rooms, struct rj_span key)
 struct rj_store_room *rj_store_rooms_find(struct rj_store_rooms *rooms, struct rj_span key)
 {
     struct rj_store_room *room = find_known(rooms, key);
-    if (room)
+    if (room) {
+        room->is_used = true;
         return room;
+    }
     rj_room_id id = find_stored(rooms, key);
     if (!id)
         return NULL;
@@ -178,15 +229,16 @@ struct rj_store_room *rj_store_rooms_add(struct rj_store_rooms *rooms, struct rj
 {
     rj_room_id id = rooms->next_id++;
     struct rj_store_room *room = rj_calloc(1, sizeof *room);
-    make_place(rooms, id);
     room->id = id;
-    room->floor_seq = room->saved_floor_seq = room->first_seq = room->indexed_seq = 1;
-    rooms->by_id[id] = room;
+    room->floor_seq = room->saved_floor_seq = room->first_seq = room->indexed_seq = room->planned_floor = 1;
+    room->limits = (uint32_t)rj_limits_of(rooms->limits, key);
+    room->is_used = true;
+    put_room(rooms, room);
     remember_key(rooms, room, key);
     return room;
 }
 
-/* ------------------------------------------------------------------------------------------ marks, floors */
+/* ------------------------------------------------------------------------------------------ marks, limits */
 
 void rj_store_rooms_mark(struct rj_store_rooms *rooms, rj_room_id id)
 {
@@ -210,10 +262,71 @@ rj_room_id rj_store_rooms_next_marked(const struct rj_store_rooms *rooms, rj_roo
     return bits ? (rj_room_id)(word * 64 + (size_t)__builtin_ctzll(bits)) : 0;
 }
 
-void rj_store_room_raise_floor(struct rj_store_room *room, uint64_t seq, uint64_t pos)
+const struct rj_store_limits *rj_store_room_limits(const struct rj_store_rooms *rooms,
+                                                   const struct rj_store_room *room)
 {
-    if (seq < room->floor_seq)
+    return &rooms->limits->list[room->limits];
+}
+
+void rj_store_rooms_touch(struct rj_store_rooms *rooms, struct rj_store_room *room)
+{
+    const struct rj_store_limits *limits = rj_store_room_limits(rooms, room);
+    if (room->is_touched || (!limits->count && !limits->bytes))
         return;
-    room->floor_seq = seq + 1;
-    room->floor_pos = pos;
+    if (rooms->n_touched == rooms->cap_touched) {
+        rooms->cap_touched = rooms->cap_touched ? rooms->cap_touched * 2 : 64;
+        rooms->touched = rj_realloc(rooms->touched, rooms->cap_touched, sizeof *rooms->touched);
+    }
+    rooms->touched[rooms->n_touched++] = room->id;
+    room->is_touched = true;
+}
+
+/* ------------------------------------------------------------------------------------------ unloading */
+
+static bool is_dirty(const struct rj_store_rooms *rooms, rj_room_id id)
+{
+    return rooms->dirty[id / 64] >> (id % 64) & 1;
+}
+
+/* Loading it again would give the same. */
+static bool is_on_disk(const struct rj_store_rooms *rooms, const struct rj_store_room *room)
+{
+    return room->is_stored && !room->is_touched && !is_dirty(rooms, room->id) && room->n_pending == 0 &&
+           room->accepted_seq == room->head_seq && room->planned_floor == room->floor_seq &&
+           room->saved_floor_seq == room->floor_seq;
+}
+
+static void unload(struct rj_store_rooms *rooms, struct rj_store_room *room)
+{
+    struct rj_room_page **page = &rooms->pages[room->id / RJ_ROOMS_A_PAGE];
+    if (room->key)
+        rj_hash_remove(&rooms->names, rj_hash(rooms->seed, rj_span_of(room->key, room->key_len)), room->id);
+    (*page)->rooms[room->id % RJ_ROOMS_A_PAGE] = NULL;
+    if (--(*page)->n == 0) {
+        free(*page);
+        *page = NULL;
+    }
+    rooms->n_loaded--;
+    free_room(room);
+}
+
+bool rj_store_rooms_unload(struct rj_store_rooms *rooms, size_t n)
+{
+    for (; n > 0 && rooms->hand < rooms->cap; n--) {
+        rj_room_id id = rooms->hand;
+        if (!rooms->pages[id / RJ_ROOMS_A_PAGE]) {
+            rooms->hand = id / RJ_ROOMS_A_PAGE * RJ_ROOMS_A_PAGE + RJ_ROOMS_A_PAGE;
+            continue;
+        }
+        struct rj_store_room *room = rj_store_rooms_loaded(rooms, id);
+        if (room && !room->is_used && is_on_disk(rooms, room))
+            unload(rooms, room);
+        else if (room)
+            room->is_used = false;
+        rooms->hand++;
+    }
+    if (rooms->hand < rooms->cap)
+        return false;
+    rooms->hand = 1;
+    return true;
 }

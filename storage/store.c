@@ -8,12 +8,13 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "storage/engine.h"
+#include "storage/floors.h"
 
 enum {
     SPARE_BATCHES = 4,
     DEFAULT_INDEX_PENDING = 200000,
-    DEFAULT_DEDUPE_WINDOW_MS = 600000,
-    DEFAULT_DEDUPE_MAX = 1000000,
+    DEFAULT_READERS = 4,
+    DEFAULT_ROOM_IDLE_MS = 60000,
 };
 
 /* ------------------------------------------------------------------------------------------ batches */
@@ -45,6 +46,9 @@ static void give_spare(struct rj_store *store, struct rj_store_batch *batch)
 static void move_open(struct rj_store *store, struct rj_store_batches *to)
 {
     struct rj_store_batch *batch = store->open;
+    if (batch->n_floors)
+        batch->floors_number = ++store->index.floors_last;
+    rj_known_fill(store, batch);
     rj_store_batches_add(to, batch);
     store->open = batch->later = take_spare(store);
 }
@@ -74,6 +78,7 @@ static void submit(struct rj_store *store)
 
 void rj_store_submit(struct rj_store *store)
 {
+    rj_dedupe_expire(&store->known.dedupe, rj_clock_wall_ms());
     rj_engine_upkeep(store);
     submit(store);
 }
@@ -95,10 +100,12 @@ static void complete_append(struct rj_store *store, const struct rj_store_batch 
     };
     enum rj_append_outcome outcome = RJ_APPEND_DUPLICATE;
     if (op->kind == RJ_OP_APPEND) {
+        const struct rj_index_entry entry = {op->pos, (uint32_t)op->len};
         outcome = RJ_APPEND_STORED;
         for (size_t i = 0; i < record.fields.n_rooms; i++)
-            rj_index_add(&store->index, rj_store_rooms_get(&store->rooms, record.rooms[i]), op->pos);
+            rj_index_complete(&store->index, rj_store_rooms_get(&store->rooms, record.rooms[i]), entry);
         store->completed = op->pos;
+        store->index.log_records++;
     }
     if (op->done.appended)
         op->done.appended(op->ctx, outcome, &receipt, record.fields.payload);
@@ -106,13 +113,22 @@ static void complete_append(struct rj_store *store, const struct rj_store_batch 
 
 static void complete_op(struct rj_store *store, const struct rj_store_batch *batch, const struct rj_op *op)
 {
-    if (op->kind == RJ_OP_ROOM)
+    if (op->kind == RJ_OP_ROOM) {
+        rj_store_rooms_get(&store->rooms, (rj_room_id)op->number)->is_stored = true;
         return;
+    }
     store->in_flight--;
+    if (op->kind == RJ_OP_PURGE)
+        rj_floors_raise(store, (struct rj_floor){op->room, RJ_TRIM_PURGE, op->number});
     if (op->kind == RJ_OP_APPEND || op->kind == RJ_OP_DUPLICATE)
         complete_append(store, batch, op);
     else if (op->done.written)
         op->done.written(op->ctx, op->status);
+}
+
+static uint64_t least(uint64_t a, uint64_t b)
+{
+    return a < b ? a : b;
 }
 
 static void complete_trim(struct rj_store *store, const struct rj_trim *trim)
@@ -120,12 +136,19 @@ static void complete_trim(struct rj_store *store, const struct rj_trim *trim)
     if (!trim->quota && !trim->purge_quota)
         return;
     rj_retain_done(&store->retain, trim);
+    store->index.log_records -= least(store->index.log_records, trim->purged);
     if (!trim->quota)
         return;
-    store->rooms.trim_pos = trim->trim_pos;
-    store->stats.trimmed += trim->n_records;
+    if (trim->age_ms) {
+        rj_floors_found_old(store, trim);
+        return;
+    }
+    uint64_t n = 0;
+    store->rooms.trim_pos = trim->reached;
     for (size_t i = 0; i < trim->n_rooms; i++)
-        rj_index_trimmed(&store->index, &trim->rooms[i]);
+        n += rj_index_trimmed(&store->index, &trim->rooms[i]);
+    store->stats.trimmed += n;
+    store->stats.trimmed_by[RJ_TRIM_AGE] += n;
 }
 
 static void count(struct rj_store *store, const struct rj_store_batch *batch)
@@ -144,8 +167,10 @@ static void complete_batch(struct rj_store *store, struct rj_store_batch *batch)
 {
     for (size_t i = 0; i < batch->n_ops; i++)
         complete_op(store, batch, &batch->ops[i]);
+    rj_floors_raised(store, batch);
     rj_index_swept(&store->index, &batch->sweep);
     complete_trim(store, &batch->trim);
+    rj_known_done(store, batch);
     count(store, batch);
     store->oldest = batch->later;
     store->n_submitted--;
@@ -165,6 +190,8 @@ size_t rj_store_complete(struct rj_store *store)
         before += batch->n_counted;
         complete_batch(store, batch);
     }
+    /* After the writes: what a reading's callback does next starts from what is completed. */
+    before += rj_engine_complete_reads(store);
     store->is_completing = false;
     return before;
 }
@@ -184,19 +211,29 @@ size_t rj_store_in_flight(const struct rj_store *store)
 
 static void fill_options(struct rj_store *store, const struct rj_store_options *options)
 {
-    uint64_t window_ms = options->dedupe_window_ms ? options->dedupe_window_ms : DEFAULT_DEDUPE_WINDOW_MS;
-    size_t max = options->dedupe_window_max ? options->dedupe_window_max : DEFAULT_DEDUPE_MAX;
     store->index.target = options->index_pending ? options->index_pending : DEFAULT_INDEX_PENDING;
-    store->retain.keep_ms = options->retention_ms;
-    rj_dedupe_init(&store->dedupe, window_ms, max);
+    store->room_idle_ms = options->room_idle_ms ? options->room_idle_ms : DEFAULT_ROOM_IDLE_MS;
+    rj_limits_init(&store->limits, options);
+    rj_retain_init(&store->retain, &store->limits);
+    rj_known_init(store, options);
+}
+
+static unsigned n_readers(const struct rj_store_options *options)
+{
+    unsigned n = options->readers ? options->readers : DEFAULT_READERS;
+    return n < RJ_READERS_MAX ? n : RJ_READERS_MAX;
 }
 
 static void free_store(struct rj_store *store)
 {
+    rj_readers_stop(&store->readers);
+    rj_readers_free(&store->readers);
     rj_writer_free(&store->writer);
     rj_epochs_free(&store->epochs);
-    rj_dedupe_free(&store->dedupe);
+    rj_known_free(&store->known);
     rj_store_rooms_free(&store->rooms);
+    rj_retain_free(&store->retain);
+    rj_limits_free(&store->limits);
     rj_env_close(&store->env);
     rj_store_batch_free(store->open);
     while (store->spare) {
@@ -218,9 +255,13 @@ enum rj_status rj_store_open(const struct rj_store_options *options, struct rj_s
     if (status == RJ_OK)
         status = rj_engine_recover(store, why);
     if (status == RJ_OK)
+        status = rj_floors_begin_review(store);
+    if (status == RJ_OK)
         status = rj_epochs_open(&store->epochs, &store->env, store->next_pos);
     if (status == RJ_OK)
         status = rj_writer_start(&store->writer, &store->env);
+    if (status == RJ_OK)
+        status = rj_readers_start(&store->readers, &store->env, n_readers(options), store->writer.event_fd);
     if (status) {
         if (why->len == said)
             rj_buf_printf(why, "cannot open the store in %s: %s", options->path, rj_status_text(status));
@@ -247,11 +288,14 @@ void rj_store_close(struct rj_store **store_)
     struct rj_store *store = *store_;
     if (!store)
         return;
-    /* Callbacks may still queue, through the caller's pointer. */
+    /* Callbacks may still queue, through the caller's pointer; of readings, too. */
     do {
+        rj_floors_apply_limits(store);
         submit(store);
         drain(store);
-    } while (store->open->n_ops || store->full.first);
+        rj_readers_stop(&store->readers);
+        rj_engine_complete_reads(store);
+    } while (!rj_store_batch_is_empty(store->open) || store->full.first || store->reads_under_way);
     while (rj_engine_settle(store)) {
         submit(store);
         drain(store);
@@ -315,7 +359,11 @@ struct rj_store_stats rj_store_stats(struct rj_store *store)
     struct rj_store_stats stats = store->stats;
     stats.index_pending = store->index.pending;
     stats.rooms = store->rooms.next_id - 1;
-    stats.dedupe_known = store->dedupe.n;
+    stats.reads_under_way = store->reads_under_way;
+    stats.rooms_loaded = store->rooms.n_loaded;
+    stats.dedupe_known = store->known.dedupe.n;
+    stats.dedupe_sources = store->known.dedupe.n_sources;
+    stats.dedupe_receipts = store->known.n_receipts;
     stats.file_bytes = rj_env_used_bytes(&store->env);
     return stats;
 }

@@ -1,14 +1,18 @@
 /* The durable log and its companions: the whole interface between the broker and what keeps its data.
  *
  * One thread, the caller's, owns a store: every function below is called from that thread, and every callback
- * runs on it, inside rj_store_complete. Writing is asynchronous and ordered: appends and key-value changes
- * are queued in the order of the calls, committed in groups by the store's own log thread, and completed in
- * that same order, each exactly once. Reading is synchronous, bounded by the caller, and sees only what has
- * been completed. The store knows positions, rooms (as opaque keys), dedupe keys and payload bytes; it knows
- * no sockets, members or Socket.IO. Nothing it hands out is LMDB's memory after the call has returned.
+ * runs on it, inside rj_store_complete or, at the end, rj_store_close. Writing is asynchronous and ordered:
+ * appends and key-value changes are queued in the order of the calls, committed in groups by the store's own
+ * log thread, and completed in that same order, each exactly once. Reading is bounded by the caller and sees
+ * only what has been completed. There are two ways: at once, on the caller's thread, which waits for the disk
+ * where it has to; and later, by the store's reader threads (rj_store_read_later), while the caller goes on.
+ * The store knows positions, rooms (as opaque keys), dedupe keys and payload bytes; it knows no sockets,
+ * members or Socket.IO. Nothing it hands out is LMDB's memory after the call has returned.
  *
  * A commit that fails is terminal: the store logs one line and ends the process (exit code 74) before any
- * completion of that commit, so nothing unsaved is ever acknowledged.
+ * completion of that commit, so nothing unsaved is ever acknowledged. The same end take pages of the file
+ * that cannot be read or make no sense; for that, opening a store takes SIGBUS over, and ignores SIGXFSZ,
+ * unless the process handles them itself. A damaged record ends nothing: it is told to who reads it.
  *
  * A distributed engine can implement the same interface later: only this header is known outside storage/.
  */
@@ -27,20 +31,52 @@ enum {
     RJ_STORE_FAILED_EXIT = 74, /* exit code when the disk fails (EX_IOERR) */
 };
 
+/* How much of a room is kept; 0 = as much as there is. The tightest one decides. */
+struct rj_store_limits {
+    uint64_t age_ms; /* records older than this are trimmed */
+    uint64_t count;  /* so are all but the youngest so many, */
+    uint64_t bytes;  /* and all but the youngest that make so much of the log; the very youngest stays */
+};
+
+/* Which limits the room with this key has: an index into rj_store_options.limits; n_limits or more: those of
+ * every other room. Called from the owner's thread, whenever a room comes into memory; always the same answer
+ * for the same key. */
+typedef size_t rj_store_pick(void *ctx, struct rj_span key);
+
 struct rj_store_options {
-    const char *path;           /* folder; created (0700) when missing; locked against a second process */
-    uint64_t map_bytes;         /* address space reserved; 0 = 1 TiB */
-    uint32_t index_pending;     /* index entries that may wait in memory for the sweep; 0 = 200,000 */
-    uint64_t retention_ms;      /* records older than this are trimmed, with their dedupe ids; 0 = kept for
-                                   ever */
-    uint64_t dedupe_window_ms;  /* how long publish ids are known; 0 = 10 minutes */
-    uint32_t dedupe_window_max; /* and how many at most; 0 = 1,000,000 */
+    const char *path;       /* folder; created (0700) when missing; locked against a second process */
+    uint64_t map_bytes;     /* address space reserved; 0 = 1 TiB */
+    uint32_t index_pending; /* index entries that may wait in memory for the sweep; 0 = 200,000 */
+    uint64_t retention_ms;  /* records older than this are trimmed, but for their dedupe ids; 0 = kept for
+                               ever. Of rooms that have no limits of their own */
+    const struct rj_store_limits *limits; /* those of other rooms; copied */
+    size_t n_limits;
+    rj_store_pick *pick; /* says who has which; may be NULL without limits */
+    void *pick_ctx;
+    uint64_t limits_id; /* another one whenever `pick` answers otherwise than when the store was open before:
+                           all rooms are gone through then, to bring them under their limits */
+    uint64_t room_idle_ms; /* rooms that nobody has asked for leave memory after about this; 0 = a minute */
+    uint32_t readers;      /* threads that read what may have to come from the disk; 0 = 4 */
+    /* Publish ids are known for dedupe_window_ms (0 = 10 minutes) or, those of appends that are `is_brief`,
+     * dedupe_brief_ms (0 = 2 minutes; never longer than the others): the time in which the store is not open
+     * does not count. Of one source, dedupe_source_max at most are known (0 = 100,000), the youngest; so a
+     * flood from one source forgets only its own. Of all, dedupe_window_max (0 = 1,000,000): past it a source
+     * that has many gives up its oldest for each new one. A start finds the same ids in the log again, as
+     * long as there were not too many in all, and as long as they lie in the youngest 4 x dedupe_window_max
+     * records; it looks no further. What is trimmed while its id is known leaves a receipt: it is known until
+     * its window ends, though nobody can read it any more. */
+    uint64_t dedupe_window_ms;
+    uint64_t dedupe_brief_ms;
+    uint32_t dedupe_window_max;
+    uint32_t dedupe_source_max;
 };
 
 /* Opens or creates the store, recovers what a crash left (re-reads the tail of the log, rebuilds the pending
  * index and the dedupe table), commits a new epoch and starts the log thread.
  * Errors, with a sentence appended to `why`: RJ_IO, RJ_FULL, RJ_VERSION (written by a newer format),
- * RJ_CORRUPT, RJ_CONFLICT (another process has it open). */
+ * RJ_CORRUPT, RJ_CONFLICT (another process has it open).
+ * A record at the end of the log that fails its checksum is logged and counted, and keeps its place in its
+ * rooms as far as they can be told. */
 enum rj_status rj_store_open(const struct rj_store_options *options, struct rj_store **out,
                              struct rj_buf *why);
 
@@ -70,7 +106,8 @@ struct rj_store_head {
     uint64_t next;      /* the pos that the next append will get */
     uint64_t completed; /* highest pos whose completion has run or is running (or that was there at open);
                            0 = none */
-    uint64_t oldest;    /* lowest pos still kept; completed + 1 when the log is empty */
+    uint64_t oldest;    /* every record below this is trimmed; completed + 1 when all are. Above it a room's
+                           own limits may have trimmed some */
 };
 
 struct rj_store_head rj_store_head(const struct rj_store *store);
@@ -101,6 +138,11 @@ enum rj_status rj_store_room(struct rj_store *store, struct rj_span key, bool cr
 
 struct rj_room_state rj_store_room_state(struct rj_store *store, rj_room_id room);
 
+/* Trims what the room has up to `seq`, at most all that was accepted until now. When `done` runs (it may be
+ * NULL, and is told RJ_OK) it is gone for every reader and stays so; the disk is given back later. */
+typedef void rj_store_written(void *ctx, enum rj_status status);
+void rj_store_purge(struct rj_store *store, rj_room_id room, uint64_t seq, rj_store_written *done, void *ctx);
+
 /* ------------------------------------------------------------------------------------------ append */
 
 struct rj_store_append {
@@ -109,6 +151,7 @@ struct rj_store_append {
     struct rj_span source; /* with `id`: the dedupe key. An empty `id` means: never a duplicate */
     struct rj_span id;
     struct rj_span payload; /* copied */
+    bool is_brief; /* the id is known for dedupe_brief_ms only, and apart from others of the source */
 };
 
 enum rj_append_outcome {
@@ -139,10 +182,9 @@ enum rj_store_table { RJ_TABLE_SESSION, RJ_TABLE_CURSOR, RJ_TABLE_SERVICE, RJ_TA
 
 enum { RJ_ANY_VERSION = 0 };
 
-/* RJ_OK once durable; RJ_CONFLICT when the expected version was not the stored one (nothing was written). */
-typedef void rj_store_written(void *ctx, enum rj_status status);
-
-/* Every value has a version, 1 at its creation and one more with each put. `expect`: RJ_ANY_VERSION writes
+/* rj_store_written is told RJ_OK once it is durable; RJ_CONFLICT when the expected version was not the stored
+ * one (nothing was written).
+ * Every value has a version, 1 at its creation and one more with each put. `expect`: RJ_ANY_VERSION writes
  * whatever is there; UINT64_MAX demands that the key is absent; else the version that must be stored now.
  * `done` may be NULL. Key and value are copied. RJ_BAD_NAME: the key is empty or above RJ_STORE_KEY_MAX. */
 void rj_store_put(struct rj_store *store, enum rj_store_table table, struct rj_span key, struct rj_span value,
@@ -181,6 +223,7 @@ struct rj_store_record {
     struct rj_span source;
     struct rj_span id;
     struct rj_span payload;
+    bool is_brief;
 };
 
 /* False ends the reading after this record. */
@@ -206,10 +249,16 @@ enum rj_status rj_store_read(struct rj_store *store, const struct rj_store_reach
                              uint64_t after, uint64_t upto, struct rj_store_budget budget,
                              rj_store_visit *visit, void *ctx, uint64_t *reached);
 
-/* The same over the whole log, whatever the room. A range below the oldest record is RJ_GAP. */
+/* The same over the whole log, whatever the room. A range below head.oldest is RJ_GAP; above it, records that
+ * the limits of their own rooms have trimmed are shown until they are deleted, and then simply not there. */
 enum rj_status rj_store_read_log(struct rj_store *store, uint64_t after, uint64_t upto,
                                  struct rj_store_budget budget, rj_store_visit *visit, void *ctx,
                                  uint64_t *reached);
+
+/* Whether everything of these rooms that lies above `after` and above their own after_pos is still kept:
+ * RJ_OK or RJ_GAP. Looks at nothing but the floors. */
+enum rj_status rj_store_check_kept(struct rj_store *store, const struct rj_store_reach *rooms, size_t n_rooms,
+                                   uint64_t after);
 
 enum rj_history_order { RJ_HISTORY_FORWARD, RJ_HISTORY_BACKWARD };
 
@@ -219,18 +268,61 @@ enum rj_status rj_store_history(struct rj_store *store, rj_room_id room, enum rj
                                 uint64_t seq, struct rj_store_budget budget, rj_store_visit *visit,
                                 void *ctx);
 
+/* ------------------------------------------------------------------------------------------ reading later
+ *
+ * The three readings above, for what may have to come from the disk. The plan is made at the call: rooms,
+ * floors and head as they are then. A reader thread carries it out and copies what it finds, at most what the
+ * budget allows (and one record), and rj_store_complete visits that and then calls `done` with the outcome
+ * that the call above would have returned, both on the caller's thread. Where the visitor ends it, the status
+ * is RJ_OK and `reached` the pos of the last record. What a floor has passed meanwhile counts as trimmed.
+ * Readings may finish in another order than they were asked for; each tells its outcome once, unless it is
+ * cancelled. A store that closes answers RJ_CLOSED.
+ *
+ * There is no bound on how many are under way but the caller's: each may hold its budget in memory. They wait
+ * in one line for a reader thread.
+ */
+struct rj_store_reading;
+
+/* `reached` as rj_store_read; meaningless for a page, and with RJ_GAP. */
+typedef void rj_store_read_done(void *ctx, enum rj_status status, uint64_t reached);
+
+struct rj_store_reading *rj_store_read_later(struct rj_store *store, const struct rj_store_reach *rooms,
+                                             size_t n_rooms, uint64_t after, uint64_t upto,
+                                             struct rj_store_budget budget, rj_store_visit *visit,
+                                             rj_store_read_done *done, void *ctx);
+struct rj_store_reading *rj_store_read_log_later(struct rj_store *store, uint64_t after, uint64_t upto,
+                                                 struct rj_store_budget budget, rj_store_visit *visit,
+                                                 rj_store_read_done *done, void *ctx);
+struct rj_store_reading *rj_store_history_later(struct rj_store *store, rj_room_id room,
+                                                enum rj_history_order order, uint64_t seq,
+                                                struct rj_store_budget budget, rj_store_visit *visit,
+                                                rj_store_read_done *done, void *ctx);
+
+/* From now on neither its visitor nor `done` is called. Only before `done` has been. */
+void rj_store_read_cancel(struct rj_store_reading *reading);
+
 /* ------------------------------------------------------------------------------------------ figures */
+
+enum rj_trim_reason { RJ_TRIM_AGE, RJ_TRIM_COUNT, RJ_TRIM_BYTES, RJ_TRIM_PURGE, RJ_TRIM_REASONS };
 
 struct rj_store_stats {
     uint64_t commits, records, bytes; /* since open: commits, records and payload bytes written */
     uint64_t commit_us_total, commit_us_max;
     uint64_t index_pending; /* entries waiting for the sweep */
     uint64_t rooms;         /* ids given out */
-    uint64_t trimmed;       /* records trimmed since open */
+    uint64_t rooms_loaded;  /* of them, in memory */
+    /* Records that a room has let go of since open, about, in all and by reason; one of several rooms counts
+     * in each. */
+    uint64_t trimmed, trimmed_by[RJ_TRIM_REASONS];
     uint64_t dedupe_known, dedupe_hits;
-    uint64_t corrupt;           /* records that failed their checksum when read */
-    uint64_t file_bytes;        /* used pages */
-    uint64_t recovered_records; /* tail records re-read at open */
+    uint64_t dedupe_sources, dedupe_receipts; /* sources of known ids; receipts kept of trimmed records */
+    uint64_t corrupt;                         /* records that failed their checksum when read */
+    uint64_t file_bytes;                      /* used pages */
+    uint64_t recovered_records;               /* tail records re-read at open */
+    /* readings asked for with …_later: those that wait or are read, those finished; how long they waited for
+       a reader thread, and how long they then took */
+    uint64_t reads_under_way, reads;
+    uint64_t reads_wait_us_total, reads_wait_us_max, reads_us_total, reads_us_max;
 };
 
 struct rj_store_stats rj_store_stats(struct rj_store *store);

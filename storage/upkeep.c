@@ -2,6 +2,7 @@
  * there are none. */
 #include "proto/base/clock.h"
 #include "storage/engine.h"
+#include "storage/floors.h"
 
 enum {
     IDLE_MS = 1000,     /* without an append: the index is written out in the background */
@@ -10,6 +11,8 @@ enum {
     SWEEP_STEP = 2000,
     TRIM_LEAST = 100, /* records in one batch */
     TRIM_MOST = 5000,
+    UNLOAD_MS = 10, /* between two looks at rooms that may leave memory */
+    UNLOAD_STEP = 1000,
 };
 
 static struct rj_retain_state retain_state(const struct rj_store *store)
@@ -27,10 +30,8 @@ static struct rj_retain_state retain_state(const struct rj_store *store)
  * for their index entries are a reason to write. */
 static size_t sweep_quota(const struct rj_store *store, bool is_blocked, bool is_idle)
 {
-    uint64_t debt = rj_index_debt(&store->index), over = 0;
-    if (debt > store->index.target)
-        over = debt - store->index.target;
-    else if ((is_blocked || is_idle) && !rj_index_is_settled(&store->index, store->completed))
+    uint64_t over = rj_index_overdue(&store->index);
+    if (over == 0 && (is_blocked || is_idle) && !rj_index_is_settled(&store->index, store->completed))
         over = SWEEP_STEP;
     return over < SWEEP_MOST ? over : SWEEP_MOST;
 }
@@ -43,16 +44,29 @@ static size_t trim_quota(const struct rj_store *store)
     return quota < TRIM_MOST ? quota : TRIM_MOST;
 }
 
+static void unload(struct rj_store *store, uint64_t now_ms)
+{
+    if (now_ms < store->unload_ms || store->env.reading)
+        return;
+    bool is_round = rj_store_rooms_unload(&store->rooms, UNLOAD_STEP);
+    store->unload_ms = now_ms + (is_round ? store->room_idle_ms : UNLOAD_MS);
+}
+
 void rj_engine_upkeep(struct rj_store *store)
 {
     uint64_t now_ms = rj_clock_mono_ms();
     bool has_work = store->open->n_ops || store->full.first;
+    unload(store, now_ms);
     if (!has_work && (store->n_submitted || now_ms - store->background_ms < STEP_MS))
         return;
     if (store->open->n_appends || store->full.first)
         store->active_ms = now_ms;
+    rj_floors_review(store);
+    rj_floors_apply_limits(store);
     struct rj_retain_state state = retain_state(store);
     bool is_idle = !has_work && now_ms - store->active_ms >= IDLE_MS;
+    store->index.deletes_most =
+        store->open->n_appends > RJ_INDEX_DELETES ? store->open->n_appends : RJ_INDEX_DELETES;
     size_t quota = sweep_quota(store, rj_retain_is_blocked(&store->retain, &state), is_idle);
     if (quota)
         rj_index_plan(&store->index, &store->open->sweep, quota, store->completed);
@@ -68,6 +82,7 @@ bool rj_engine_settle(struct rj_store *store)
 {
     if (rj_index_is_settled(&store->index, store->completed))
         return false;
+    store->index.deletes_most = RJ_INDEX_DELETES;
     rj_index_plan(&store->index, &store->open->sweep, SWEEP_MOST, store->completed);
     return true;
 }

@@ -11,6 +11,7 @@
 
 enum {
     PAGE_BYTES = 4096,
+    DELETE_BYTES = 32768, /* what deleting a record on its own counts as: 1,000 of them take some ms */
     GROUP_BYTES = 4 * RJ_BATCH_BYTES, /* of one transaction; LMDB holds at most 512 MiB of dirty pages */
     READER_CHECK_MS = 60000,          /* how often slots of dead readers (tools) are freed */
 };
@@ -41,7 +42,7 @@ static void list_join(struct rj_store_batches *list, struct rj_store_batches *mo
 /* About what it dirties: an index entry may well be alone on its page. */
 static size_t weight(const struct rj_store_batch *batch)
 {
-    return batch->bytes.len + batch->sweep.n_positions * PAGE_BYTES;
+    return batch->bytes.len + batch->sweep.n_entries * PAGE_BYTES + batch->sweep.n_deletes * DELETE_BYTES;
 }
 
 /* Takes from the front what fits into one transaction. */
@@ -62,7 +63,7 @@ static int write_once(struct rj_env *env, const struct rj_store_batches *group)
 {
     MDB_txn *txn;
     struct rj_apply apply;
-    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    int rc = RJ_FAULT(STORE_BEGIN) ? ENOMEM : mdb_txn_begin(env->mdb, NULL, 0, &txn);
     if (rc)
         return rc;
     rc = rj_apply_begin(&apply, env, txn);
@@ -101,7 +102,7 @@ static void write_group(struct rj_env *env, const struct rj_store_batches *group
             rj_env_fail("growing the map", rc);
     }
     if (rc)
-        rj_env_fail("committing to the log", rc);
+        rj_env_fail("committing to the log", rj_env_disk_error(env, rc));
     group->last->ends_commit = true;
     group->last->commit_us = rj_clock_mono_us() - began_us;
     if (RJ_FAULT(STORE_AFTER_COMMIT) || (ends_pass && RJ_FAULT(STORE_WRAP)))

@@ -14,13 +14,18 @@
 /* X(enumerator, "name", "what fails there") — sorted by name */
 #define RJ_FAULT_LIST(X)                                                                                     \
     X(BUS_SEND_AGAIN, "bus.send.again", "the peer's pipe is full")                                           \
+    X(STORE_BEGIN, "store.begin.fail", "mdb_txn_begin reports ENOMEM to the log thread")                     \
     X(STORE_AFTER_COMMIT, "store.commit.after", "committed, nothing acknowledged yet")                       \
     X(STORE_BEFORE_COMMIT, "store.commit.before", "the transaction is written but not committed")            \
     X(STORE_COMMIT, "store.commit.fail", "mdb_txn_commit reports EIO")                                       \
+    X(STORE_CREATE, "store.create.mid", "a new store is whole but does not have its name yet")               \
     X(STORE_EPOCH, "store.epoch.after", "the new epoch is committed, nothing else has happened")             \
+    X(STORE_PURGE, "store.purge.mid", "in the middle of deleting trimmed records")                           \
     X(STORE_PUT, "store.put.fail", "mdb_put reports an error inside the append transaction")                 \
+    X(STORE_RECOVER, "store.recover.fail", "reading the log at the start reports EIO")                       \
     X(STORE_SWEEP, "store.sweep.mid", "in the middle of a sweep's quota")                                    \
-    X(STORE_WRAP, "store.sweep.wrap", "a wrap of the sweep has just saved scan_from")
+    X(STORE_WRAP, "store.sweep.wrap", "a wrap of the sweep has just saved scan_from")                        \
+    X(STORE_TRIM, "store.trim.mid", "in the middle of raising the log's floor")
 
 enum rj_fault_point {
 #define RJ_FAULT_ENUM(name, text, what) RJ_FAULT_##name,

@@ -153,6 +153,7 @@ static const char *parse_list(const char *text, char ***out)
                 inner--;
             if (inner == 0) {
                 free_list(list);
+                *out = NULL;
                 return "has an empty item";
             }
             append_item(&list, at + before, inner);
@@ -162,6 +163,18 @@ static const char *parse_list(const char *text, char ***out)
         }
     }
     *out = list;
+    return NULL;
+}
+
+static const char *check_list(const struct rj_setting *setting, char **list, struct rj_buf *why)
+{
+    for (; setting->check && *list; list++) {
+        const char *wrong = setting->check(*list);
+        if (!wrong)
+            continue;
+        rj_buf_printf(why, "has the item '%.100s', which %s", *list, wrong);
+        return rj_buf_cstr(why);
+    }
     return NULL;
 }
 
@@ -193,8 +206,10 @@ static const char *store(const struct rj_setting *setting, const char *text, voi
     }
     char **list;
     const char *wrong = parse_list(text, &list);
-    if (!wrong)
+    if (!wrong && !(wrong = check_list(setting, list, why)))
         replace_list(setting, values, list);
+    else if (list)
+        free_list(list);
     return wrong;
 }
 
@@ -265,9 +280,13 @@ static void apply_sequence(struct load *load, const struct yaml_source *source,
     for (; item < node->data.sequence.items.top; item++) {
         const yaml_node_t *element = yaml_document_get_node(source->document, *item);
         const char *text = scalar_text(load, source, element, setting->name);
+        const char *wrong = text && setting->check ? setting->check(text) : NULL;
+        if (wrong)
+            rj_buf_printf(load->faults, "%s:%zu: %s: '%.100s' %s\n", source->name,
+                          element->start_mark.line + 1, setting->name, text, wrong);
         if (text)
             append_item(&list, text, strlen(text));
-        is_whole &= text != NULL;
+        is_whole &= text != NULL && !wrong;
     }
     if (is_whole)
         replace_list(setting, load->values, list);

@@ -33,7 +33,9 @@ struct rj_setting {
     const char *unit;     /* for --help: "ms", "bytes"; may be NULL */
     const char *help;     /* one line */
     bool required;
-    const char *group; /* the heading that it opens in --help; NULL: it stands under the one before */
+    const char *(*check)(
+        const char *item); /* LIST: what is wrong with one item, NULL when nothing; may be NULL */
+    const char *group;     /* the heading that it opens in --help; NULL: it stands under the one before */
 };
 
 enum rj_settings_outcome {

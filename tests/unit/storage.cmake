@@ -1,4 +1,6 @@
 # These look at the tables behind the store's back: hence LMDB.
-foreach(test test_inspect test_layout test_store test_store_index test_store_model)
+foreach(test test_inspect test_layout test_store test_store_damage test_store_index test_store_model test_store_retention)
     rj_unit_tests(${test} unit rj_storage PkgConfig::LMDB)
 endforeach()
+# Failing disks: the calls below LMDB are the test's.
+rj_unit_tests(test_store_faults unit rj_crash_store rj_crash_disk rj_storage PkgConfig::LMDB)

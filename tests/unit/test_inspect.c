@@ -110,12 +110,18 @@ static void plant_record(struct planting *planting, uint64_t pos, uint8_t *bytes
     free(bytes);
 }
 
+static void plant_sized_entry(struct planting *planting, rj_room_id room, uint64_t seq,
+                              struct rj_index_entry entry)
+{
+    uint8_t key[RJ_INDEX_KEY], value[RJ_INDEX_VALUE];
+    rj_layout_index_key(key, room, seq);
+    rj_layout_entry_encode(value, entry);
+    put(planting, planting->env.index, key, sizeof key, value, sizeof value);
+}
+
 static void plant_entry(struct planting *planting, rj_room_id room, uint64_t seq, uint64_t pos)
 {
-    uint8_t key[RJ_INDEX_KEY], value[8];
-    rj_layout_index_key(key, room, seq);
-    rj_put_u64(value, pos);
-    put(planting, planting->env.index, key, sizeof key, value, sizeof value);
+    plant_sized_entry(planting, room, seq, (struct rj_index_entry){.pos = pos});
 }
 
 static void plant_state(struct planting *planting, rj_room_id room, struct rj_room_saved saved)
@@ -236,18 +242,160 @@ static void a_wrong_epoch_is_found(void **state)
     expect_fault(f, "record 7 says epoch 63, but it lies in epoch 1");
 }
 
+static void a_wrong_size_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct planting planting = begin(f);
+    plant_sized_entry(&planting, 1, 2, (struct rj_index_entry){3, 7});
+    end(&planting);
+    expect_fault(f, "room 1 \"a\": the index says that seq 2 has 7 bytes, but record 3 has 50");
+}
+
 static void a_wrong_floor_is_found(void **state)
 {
     struct fixture *f = *state;
     struct findings findings;
     struct planting planting = begin(f);
-    plant_state(&planting, 1, (struct rj_room_saved){.indexed_seq = 6, .floor_seq = 3, .floor_pos = 3});
+    plant_state(&planting, 1, (struct rj_room_saved){.indexed_seq = 6, .floor_seq = 3, .floor_pos = 6});
     end(&planting);
     check(f->path, &findings);
     assert_non_null(
-        strstr(rj_buf_cstr(&findings.text),
-               "room 1 \"a\": its floor is saved at record 3, but the log is trimmed only up to 0"));
-    assert_non_null(strstr((char *)findings.text.data, "record 1 has seq 1; the room's floor is 3"));
+        strstr(rj_buf_cstr(&findings.text), "room 1 \"a\": its floor lies above record 3; saved is 6"));
+    assert_non_null(strstr((char *)findings.text.data, "room 1 \"a\": its floor is saved as record 6, but "
+                                                       "record 5 has its seq 3"));
+    assert_non_null(strstr((char *)findings.text.data,
+                           "the index has seq 1, below the floor 3, and nothing tells the sweep of it"));
+    rj_buf_free(&findings.text);
+}
+
+static void plant_floor(struct planting *planting, uint64_t number, struct rj_floor floor)
+{
+    uint8_t value[RJ_FLOOR];
+    rj_layout_floor_encode(value, floor);
+    put(planting, planting->env.floors, &number, sizeof number, value, sizeof value);
+}
+
+static void a_floor_that_was_raised_but_not_swept_is_no_fault(void **state)
+{
+    struct fixture *f = *state;
+    struct findings findings;
+    struct planting planting = begin(f);
+    plant_floor(&planting, 7, (struct rj_floor){.room = 1, .seq = 4});
+    end(&planting);
+    expect_whole(f->path, 10);
+    check(f->path, &findings);
+    assert_int_equal(findings.report.trimmed, 3);
+
+    /* The next start goes on from there. */
+    open_store(f);
+    struct rj_room_state room = rj_store_room_state(f->store, 1);
+    assert_int_equal(room.floor_seq, 4);
+    assert_int_equal(room.floor_pos, 5);
+    rj_store_close(&f->store);
+    expect_whole(f->path, 7);
+    assert_int_equal(count_index_entries(f->path), 7);
+}
+
+static void a_floor_above_the_log_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct planting planting = begin(f);
+    plant_floor(&planting, 1, (struct rj_floor){.room = 2, .seq = 7});
+    end(&planting);
+    expect_fault(f, "room 2 \"b\": its floor was raised to seq 7, but the log ends at seq 5");
+}
+
+static void a_floor_of_no_room_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct planting planting = begin(f);
+    plant_floor(&planting, 1, (struct rj_floor){.room = 9, .seq = 2});
+    end(&planting);
+    expect_fault(f, "a floor was raised to seq 2 of room 9, which cannot be");
+}
+
+static void a_wrong_receipt_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct planting planting = begin(f);
+    uint64_t pos = 3;
+    put(&planting, planting.env.receipts, &pos, sizeof pos, "no receipt", 10);
+    end(&planting);
+    expect_fault(f, "the receipt of record 3 is malformed or fails its checksum");
+
+    struct rj_store_record record = {
+        .pos = pos, .rooms = &(rj_room_id){1}, .seqs = &(uint64_t){2}, .n_rooms = 1, .id = rj_span_str("i")};
+    uint8_t bytes[100];
+    rj_record_encode(bytes, &record);
+    rj_record_seal(bytes, rj_record_size(&record), pos);
+    planting = begin(f);
+    put(&planting, planting.env.receipts, &pos, sizeof pos, bytes, rj_record_size(&record));
+    end(&planting);
+    expect_fault(f, "record 3 is in the log, and has a receipt");
+}
+
+static void a_missing_name_is_found(void **state)
+{
+    struct fixture *f = *state;
+    struct planting planting = begin(f);
+    uint8_t id[RJ_ROOM_KEY];
+    rj_layout_room_key(id, 1);
+    put(&planting, planting.env.names, id, sizeof id, "b", 1);
+    end(&planting);
+    expect_fault(f, "room 1 \"a\": another name stands under its id");
+    planting = begin(f);
+    MDB_val key = rj_val(id, sizeof id);
+    assert_int_equal(mdb_del(planting.txn, planting.env.names, &key, NULL), 0);
+    end(&planting);
+    expect_fault(f, "there are 2 rooms, but 1 names by id");
+}
+
+static size_t pick_first(void *ctx, struct rj_span key)
+{
+    (void)ctx, (void)key;
+    return 0;
+}
+
+/* What format 1 had: no names, no floors, no groups, entries without sizes. */
+static void make_old(struct fixture *f)
+{
+    struct planting planting = begin(f);
+    for (uint64_t pos = 1; pos <= 10; pos++) {
+        uint8_t key[RJ_INDEX_KEY], value[8];
+        rj_layout_index_key(key, (rj_room_id)(2 - pos % 2), (pos + 1) / 2);
+        rj_put_u64(value, pos);
+        put(&planting, planting.env.index, key, sizeof key, value, sizeof value);
+    }
+    assert_int_equal(mdb_drop(planting.txn, planting.env.names, 1), 0);
+    assert_int_equal(mdb_drop(planting.txn, planting.env.floors, 1), 0);
+    assert_int_equal(mdb_drop(planting.txn, planting.env.receipts, 1), 0);
+    assert_int_equal(mdb_drop(planting.txn, planting.env.kv[RJ_TABLE_SERVICE], 1), 0);
+    assert_int_equal(rj_env_meta_put(&planting.env, planting.txn, RJ_META_FORMAT, 1), 0);
+    end(&planting);
+}
+
+static void a_store_of_format_1_is_checked_and_migrated(void **state)
+{
+    struct fixture *f = *state;
+    struct findings findings;
+    struct rj_store_limits limits = {.bytes = 100}; /* two records */
+    make_old(f);
+    expect_whole(f->path, 10);
+    check(f->path, &findings);
+    assert_int_equal(findings.report.format, 1);
+
+    f->options.limits = &limits;
+    f->options.n_limits = 1;
+    f->options.pick = pick_first;
+    open_store(f);
+    append_text(f->store, room_id(f->store, "a"), "s", "", "hello", NULL);
+    settle(f->store);
+    assert_int_equal(rj_store_room_state(f->store, 1).floor_seq, 5);
+    rj_store_close(&f->store);
+    check(f->path, &findings);
+    assert_string_equal(rj_buf_cstr(&findings.text), "");
+    assert_int_equal(findings.report.format, RJ_FORMAT);
+    assert_int_equal(findings.report.index_entries, 4); /* the other room came under its limits, too */
     rj_buf_free(&findings.text);
 }
 
@@ -292,19 +440,6 @@ static void a_pair_without_a_version_is_found(void **state)
     put(&planting, planting.env.kv[RJ_TABLE_CURSOR], "p", 1, "abc", 3);
     end(&planting);
     expect_fault(f, "entry 1 of the table cursor has no version");
-}
-
-/* The first stores had no table of groups. */
-static void a_store_from_before_backends_served_is_whole(void **state)
-{
-    struct fixture *f = *state;
-    struct findings findings;
-    struct planting planting = begin(f);
-    assert_int_equal(mdb_drop(planting.txn, planting.env.kv[RJ_TABLE_SERVICE], 1), 0);
-    end(&planting);
-    check(f->path, &findings);
-    assert_int_equal(findings.report.faults, 0);
-    rj_buf_free(&findings.text);
 }
 
 static void an_end_that_is_not_indexed_yet_is_no_fault(void **state)
@@ -419,13 +554,20 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(an_index_entry_of_no_room_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_wrong_seq_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_wrong_epoch_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_wrong_size_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_floor_that_was_raised_but_not_swept_is_no_fault, set_up_records,
+                                    tear_down),
+    cmocka_unit_test_setup_teardown(a_floor_above_the_log_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_floor_of_no_room_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_wrong_receipt_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_missing_name_is_found, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_store_of_format_1_is_checked_and_migrated, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_wrong_floor_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_seq_that_was_lost_with_the_end_of_the_log_is_found, set_up_records,
                                     tear_down),
     cmocka_unit_test_setup_teardown(a_name_with_the_id_of_another_room_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(wrong_meta_values_are_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_pair_without_a_version_is_found, set_up_records, tear_down),
-    cmocka_unit_test_setup_teardown(a_store_from_before_backends_served_is_whole, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(an_end_that_is_not_indexed_yet_is_no_fault, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_trimmed_store_has_no_faults, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(an_open_store_is_not_checked, set_up_records, tear_down),

@@ -165,6 +165,35 @@ static void a_saved_room_is_read_back_or_refused(void **state)
     assert_int_equal(rj_layout_saved_decode(rj_span_of(bytes, sizeof bytes), &read), RJ_CORRUPT);
 }
 
+static void an_index_entry_of_either_format_is_read(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11, 0x04, 0x03, 0x02, 0x01};
+    uint8_t written[RJ_INDEX_VALUE];
+    struct rj_index_entry entry = {0x1122334455667788, 0x01020304};
+    rj_layout_entry_encode(written, entry);
+    assert_int_equal(sizeof bytes, sizeof written);
+    assert_memory_equal(written, bytes, sizeof bytes);
+    entry = (struct rj_index_entry){0};
+    assert_true(rj_layout_entry_decode(rj_span_of(bytes, sizeof bytes), &entry));
+    assert_true(entry.pos == 0x1122334455667788 && entry.size == 0x01020304);
+    assert_true(rj_layout_entry_decode(rj_span_of(bytes, 8), &entry)); /* format 1: without the size */
+    assert_true(entry.pos == 0x1122334455667788 && entry.size == 0);
+    assert_false(rj_layout_entry_decode(rj_span_of(bytes, 9), &entry));
+}
+
+static void a_floor_has_exactly_the_documented_bytes(void **state)
+{
+    (void)state;
+    static const uint8_t bytes[] = {0x04, 0x03, 0x02, 0x01, 0x88, 0x77, 0x66, 0x55, 0x44, 0x33, 0x22, 0x11};
+    uint8_t written[RJ_FLOOR];
+    rj_layout_floor_encode(written, (struct rj_floor){.room = 0x01020304, .seq = 0x1122334455667788});
+    assert_int_equal(sizeof bytes, sizeof written);
+    assert_memory_equal(written, bytes, sizeof bytes);
+    struct rj_floor floor = rj_layout_floor_decode(bytes);
+    assert_true(floor.room == 0x01020304 && floor.seq == 0x1122334455667788);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_record_has_exactly_the_documented_bytes),
     cmocka_unit_test(a_record_of_format_1_is_read),
@@ -175,5 +204,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_record_with_the_most_rooms_fits),
     cmocka_unit_test(index_keys_sort_by_room_then_number),
     cmocka_unit_test(a_saved_room_is_read_back_or_refused),
+    cmocka_unit_test(an_index_entry_of_either_format_is_read),
+    cmocka_unit_test(a_floor_has_exactly_the_documented_bytes),
 };
 RJ_TEST_MAIN(tests)

@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 
 #include "storage/env.h"
+#include "storage/layout.h"
 
 static const struct rj_store_budget no_budget = {0};
 
@@ -212,11 +213,11 @@ static void a_newer_format_is_refused(void **state)
     rj_store_close(&f->store);
     assert_int_equal(rj_env_open(&env, f->path, (uint64_t)1 << 30, &why), RJ_OK);
     assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
-    assert_int_equal(rj_env_meta_put(&env, txn, "format", 2), 0);
+    assert_int_equal(rj_env_meta_put(&env, txn, RJ_META_FORMAT, RJ_FORMAT + 1), 0);
     assert_int_equal(mdb_txn_commit(txn), 0);
     rj_env_close(&env);
     assert_int_equal(try_open(f, &f->store, &why), RJ_VERSION);
-    assert_non_null(strstr(rj_buf_cstr(&why), "format 2"));
+    assert_non_null(strstr(rj_buf_cstr(&why), "format 3"));
     rj_buf_free(&why);
 }
 

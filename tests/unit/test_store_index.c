@@ -6,6 +6,8 @@
 struct plan {
     struct fixture *f;
     struct rj_env env;
+    struct rj_store_options options;
+    struct rj_limits limits;
     struct rj_store_rooms rooms;
     struct rj_index index;
     struct rj_store_batch *batch;
@@ -17,7 +19,8 @@ static int set_up_plan(void **state)
     struct rj_buf why = {0};
     set_up((void **)&p->f);
     assert_int_equal(rj_env_open(&p->env, p->f->path, (uint64_t)1 << 30, &why), RJ_OK);
-    rj_store_rooms_init(&p->rooms, &p->env, 0);
+    rj_limits_init(&p->limits, &p->options);
+    rj_store_rooms_init(&p->rooms, &p->env, &p->limits, 0);
     rj_index_init(&p->index, &p->rooms, 100, 1);
     p->batch = rj_store_batch_new();
     *state = p;
@@ -29,6 +32,7 @@ static int tear_down_plan(void **state)
     struct plan *p = *state;
     rj_store_batch_free(p->batch);
     rj_store_rooms_free(&p->rooms);
+    rj_limits_free(&p->limits);
     rj_env_close(&p->env);
     tear_down((void **)&p->f);
     free(p);
@@ -47,21 +51,27 @@ static struct rj_store_room *add_room(struct plan *p, const char *key)
     return rj_store_rooms_add(&p->rooms, rj_span_str(key));
 }
 
+static void add(struct plan *p, struct rj_store_room *room, uint64_t pos)
+{
+    rj_index_accept(&p->rooms, room, (struct rj_index_entry){pos, 100});
+    rj_index_complete(&p->index, room, (struct rj_index_entry){pos, 100});
+}
+
 static void a_pass_vouches_only_for_what_was_there_when_it_began(void **state)
 {
     struct plan *p = *state;
     struct rj_store_room *a = add_room(p, "a"), *b = add_room(p, "b");
-    rj_index_add(&p->index, a, 1);
-    rj_index_add(&p->index, b, 2);
+    add(p, a, 1);
+    add(p, b, 2);
     const struct rj_sweep *sweep = plan(p, 100, 2); /* a pass that began before anything was completed */
     assert_int_equal(sweep->n_items, 2);
     assert_int_equal(sweep->scan_from, 0);
     rj_index_swept(&p->index, sweep);
 
-    rj_index_add(&p->index, b, 3);
+    add(p, b, 3);
     sweep = plan(p, 1, 3); /* the pass that began at 2 is on its way through b */
     assert_int_equal(sweep->n_items, 1);
-    rj_index_add(&p->index, a, 4); /* behind its back */
+    add(p, a, 4); /* behind its back */
     rj_index_swept(&p->index, sweep);
     sweep = plan(p, 100, 4);
     assert_int_equal(sweep->n_items, 0);
@@ -76,20 +86,26 @@ static void a_pass_vouches_only_for_what_was_there_when_it_began(void **state)
     assert_true(rj_index_is_settled(&p->index, 4));
 }
 
+static void trim(struct plan *p, struct rj_store_room *room, uint64_t seq, uint64_t pos)
+{
+    p->rooms.trim_pos = pos;
+    rj_index_trimmed(&p->index, &(struct rj_trimmed){room->id, seq, pos});
+}
+
 static void a_cut_room_is_saved_with_what_was_written_of_it(void **state)
 {
     struct plan *p = *state;
     struct rj_store_room *a = add_room(p, "a");
     for (uint64_t pos = 1; pos <= 3; pos++)
-        rj_index_add(&p->index, a, pos);
+        add(p, a, pos);
     rj_index_swept(&p->index, plan(p, 100, 3));
     assert_int_equal(a->indexed_seq, 4);
 
     /* All three are trimmed while two more wait; the quota ends between deleting and inserting. */
     for (uint64_t pos = 1; pos <= 3; pos++)
-        rj_index_trimmed(&p->index, &(struct rj_trimmed){a->id, pos, pos});
-    rj_index_add(&p->index, a, 4);
-    rj_index_add(&p->index, a, 5);
+        trim(p, a, pos, pos);
+    add(p, a, 4);
+    add(p, a, 5);
     const struct rj_sweep *sweep = plan(p, 3, 5);
     assert_int_equal(sweep->n_items, 1);
     assert_int_equal(sweep->items[0].delete_from, 1);
@@ -109,19 +125,13 @@ static void a_cut_room_is_saved_with_what_was_written_of_it(void **state)
     assert_false(sweep->items[0].is_saved);
 }
 
-static void trim(struct plan *p, struct rj_store_room *room, uint64_t seq, uint64_t pos)
-{
-    p->rooms.trim_pos = pos;
-    rj_index_trimmed(&p->index, &(struct rj_trimmed){room->id, seq, pos});
-}
-
 static void the_log_may_drop_only_what_was_trimmed_when_the_pass_began(void **state)
 {
     struct plan *p = *state;
     struct rj_store_room *a = add_room(p, "a"), *b = add_room(p, "b");
-    rj_index_add(&p->index, a, 1);
-    rj_index_add(&p->index, b, 2);
-    rj_index_add(&p->index, a, 3);
+    add(p, a, 1);
+    add(p, b, 2);
+    add(p, a, 3);
     rj_index_swept(&p->index, plan(p, 100, 3)); /* a pass begins that has found nothing trimmed */
     trim(p, a, 1, 1);
     rj_index_swept(&p->index, plan(p, 1, 3));
@@ -147,11 +157,11 @@ static void a_busy_room_does_not_hold_the_pass_up(void **state)
     struct plan *p = *state;
     struct rj_store_room *busy = add_room(p, "busy"), *quiet = add_room(p, "quiet");
     uint64_t pos = 0;
-    rj_index_add(&p->index, quiet, ++pos);
+    add(p, quiet, ++pos);
     rj_index_swept(&p->index, plan(p, 100, pos));
     for (int i = 0; i < 10; i++)
-        rj_index_add(&p->index, busy, ++pos);
-    rj_index_add(&p->index, quiet, ++pos);
+        add(p, busy, ++pos);
+    add(p, quiet, ++pos);
     /* More arrives in `busy` than the quota takes away; `quiet` is reached all the same. */
     bool is_reached = false;
     for (int turn = 0; turn < 10 && !is_reached; turn++) {
@@ -160,7 +170,7 @@ static void a_busy_room_does_not_hold_the_pass_up(void **state)
             is_reached |= sweep->items[i].room == quiet->id;
         rj_index_swept(&p->index, sweep);
         for (int i = 0; i < 8; i++)
-            rj_index_add(&p->index, busy, ++pos);
+            add(p, busy, ++pos);
     }
     assert_true(is_reached);
 }

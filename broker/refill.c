@@ -1,0 +1,171 @@
+#include "broker/refill.h"
+
+#include <stdlib.h>
+
+#include "broker/broker.h"
+#include "broker/targets.h"
+#include "proto/base/mem.h"
+
+enum {
+    CHUNK_RECORDS = 1024, /* of which the gateway may have no member */
+    CHUNK_BYTES = 256 << 10,
+    FRESH_RECORDS = 256, /* as in replay.c; the log is passed record by record here */
+    FRESH_MS = 1000,
+};
+
+static const struct rj_store_budget chunk = {CHUNK_RECORDS, CHUNK_BYTES};
+
+/* A chunk on its way. */
+struct rj_refill_read {
+    struct rj_broker *broker;
+    struct rj_gateway *gateway;
+    struct rj_store_reading *reading;
+    uint64_t stream; /* that it was asked for */
+    uint64_t upto;   /* what was delivered then */
+};
+
+static void forget_read(struct rj_gateway *gateway)
+{
+    free(gateway->refill_read);
+    gateway->refill_read = NULL;
+}
+
+void rj_refill_stop(struct rj_gateway *gateway)
+{
+    gateway->refill_fresh_ms = 0;
+    if (!gateway->refill_read)
+        return;
+    rj_store_read_cancel(gateway->refill_read->reading);
+    forget_read(gateway);
+}
+
+/* False: the gateway has no more bulk room. */
+static bool send_one(struct rj_broker *broker, struct rj_gateway *gateway,
+                     const struct rj_store_record *record)
+{
+    uint64_t mask = rj_targets_logged_mask(broker, record->rooms, record->n_rooms, record->payload);
+    if (mask >> gateway->peer.slot & 1) {
+        rj_peer_put_deliver(&gateway->peer, record->pos, record->ts_ms, record->seqs, record->n_rooms,
+                            record->payload, 0);
+        rj_peer_count_bulk(&gateway->peer, record->payload.len);
+        broker->stats.refilled++;
+    }
+    gateway->upto = record->pos;
+    return rj_peer_has_bulk_room(&gateway->peer);
+}
+
+/* What its clients miss cannot be told here: they come back, and each session is judged by itself. */
+static void skip_to_end(struct rj_broker *broker, struct rj_gateway *gateway, enum rj_status status)
+{
+    rj_log(RJ_LOG_WARN, "refill_failed", RJ_KV_STR("gateway", gateway->peer.id),
+           RJ_KV_STR("reason", rj_status_code(status)), RJ_KV_U64("after", gateway->upto));
+    rj_gateway_kick_all(gateway, "gap");
+    gateway->upto = broker->delivered;
+}
+
+/* ------------------------------------------------------------------------------------------ reading later */
+
+static bool on_read_record(void *ctx, const struct rj_store_record *record)
+{
+    struct rj_refill_read *read = ctx;
+    return read->gateway->peer.stream == read->stream && send_one(read->broker, read->gateway, record);
+}
+
+static void on_read(void *ctx, enum rj_status status, uint64_t reached)
+{
+    struct rj_refill_read *read = ctx;
+    struct rj_broker *broker = read->broker;
+    struct rj_gateway *gateway = read->gateway;
+    bool is_same_stream = gateway->peer.stream == read->stream;
+    bool was_all = status == RJ_OK && reached >= read->upto;
+    forget_read(gateway);
+    if (!is_same_stream || status == RJ_CLOSED)
+        return;
+    if (status != RJ_OK)
+        skip_to_end(broker, gateway, status);
+    else
+        gateway->upto = reached;
+    gateway->refill_fresh_ms = was_all ? broker->now_ms : 0;
+}
+
+static void read_later(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    struct rj_refill_read *read = rj_alloc(sizeof *read);
+    *read = (struct rj_refill_read){
+        .broker = broker,
+        .gateway = gateway,
+        .stream = gateway->peer.stream,
+        .upto = broker->delivered,
+    };
+    gateway->refill_read = read;
+    read->reading = rj_store_read_log_later(broker->store, gateway->upto, read->upto, chunk, on_read_record,
+                                            on_read, read);
+}
+
+/* ------------------------------------------------------------------------------------------ reading now */
+
+struct fresh_visit {
+    struct rj_broker *broker;
+    struct rj_gateway *gateway;
+};
+
+static bool on_fresh_record(void *ctx, const struct rj_store_record *record)
+{
+    struct fresh_visit *visit = ctx;
+    return send_one(visit->broker, visit->gateway, record);
+}
+
+static bool is_fresh(const struct rj_broker *broker, const struct rj_gateway *gateway)
+{
+    return gateway->refill_fresh_ms && broker->now_ms - gateway->refill_fresh_ms < FRESH_MS &&
+           broker->delivered - gateway->upto <= FRESH_RECORDS;
+}
+
+static void read_now(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    struct fresh_visit visit = {broker, gateway};
+    uint64_t reached = gateway->upto;
+    enum rj_status status = rj_store_read_log(broker->store, gateway->upto, broker->delivered, chunk,
+                                              on_fresh_record, &visit, &reached);
+    if (status != RJ_OK)
+        skip_to_end(broker, gateway, status);
+    else
+        gateway->upto = reached;
+}
+
+/* ------------------------------------------------------------------------------------------ the turn */
+
+static void go_live(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    rj_refill_stop(gateway);
+    gateway->state = RJ_GATEWAY_LIVE;
+    gateway->peer.upto = gateway->peer.stream ? &broker->delivered : NULL;
+}
+
+static void step_one(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    if (gateway->refill_read || !rj_peer_has_bulk_room(&gateway->peer))
+        return;
+    if (gateway->upto < broker->delivered && !is_fresh(broker, gateway)) {
+        read_later(broker, gateway);
+        return;
+    }
+    if (gateway->upto < broker->delivered)
+        read_now(broker, gateway);
+    if (gateway->upto >= broker->delivered)
+        go_live(broker, gateway);
+}
+
+bool rj_refill_step(struct rj_broker *broker)
+{
+    bool goes_on = false;
+    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
+        struct rj_gateway *gateway = broker->gateways.slots[i];
+        if (!gateway || gateway->state != RJ_GATEWAY_LAGGING || !gateway->peer.stream)
+            continue;
+        step_one(broker, gateway);
+        goes_on |= gateway->state == RJ_GATEWAY_LAGGING && !gateway->refill_read &&
+                   rj_peer_has_bulk_room(&gateway->peer);
+    }
+    return goes_on;
+}
