@@ -1,5 +1,7 @@
 #include "gateway/frontends/http.h"
 
+#include <strings.h>
+
 bool rj_request_arg(const struct rj_request *request, const char *name, struct rj_span *value)
 {
     size_t len = strlen(name);
@@ -31,6 +33,29 @@ bool rj_origin_is_valid(struct rj_span origin)
             return false;
     }
     return true;
+}
+
+static struct rj_span trimmed(struct rj_span text)
+{
+    while (text.len && (text.data[0] == ' ' || text.data[0] == '\t'))
+        text = rj_span_from(text, 1);
+    while (text.len && (text.data[text.len - 1] == ' ' || text.data[text.len - 1] == '\t'))
+        text.len--;
+    return text;
+}
+
+bool rj_header_lists(struct rj_span value, const char *word)
+{
+    size_t len = strlen(word);
+    while (value.len) {
+        const uint8_t *comma = memchr(value.data, ',', value.len);
+        size_t one = comma ? (size_t)(comma - value.data) : value.len;
+        struct rj_span item = trimmed(rj_span_of(value.data, one));
+        if (item.len == len && strncasecmp((const char *)item.data, word, len) == 0)
+            return true;
+        value = rj_span_from(value, comma ? one + 1 : one);
+    }
+    return false;
 }
 
 static const char *reason_of(unsigned status)
@@ -83,7 +108,9 @@ void rj_response_put(struct rj_buf *out, const struct rj_response *response)
     put_cors(out, response);
     if (response->status != 204 && response->status != 304)
         rj_buf_printf(out, "Content-Length: %zu\r\n", response->body.len);
-    rj_buf_put_str(out, response->wants_close ? "Connection: close\r\n\r\n" : "\r\n");
+    if (response->wants_close || response->says_keep)
+        put_header(out, "Connection", rj_span_str(response->wants_close ? "close" : "keep-alive"));
+    rj_buf_put_str(out, "\r\n");
     if (!response->is_head)
         rj_buf_put_span(out, response->body);
 }

@@ -14,6 +14,8 @@ enum { RJ_HTTP_MAX_ARGS = 32 };
 struct rj_request {
     enum rj_http_method method;
     bool is_upgrade; /* asks for a WebSocket */
+    bool is_http_1_0;
+    bool is_last; /* the client keeps the connection for no other request (RFC 9112 §9.3) */
     struct rj_span path;
     struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; further ones are ignored */
     size_t n_args;
@@ -59,8 +61,12 @@ struct rj_response {
     struct rj_span allow_headers; /* of a preflight */
     bool is_preflight;
     bool wants_close; /* close the connection behind it */
+    bool says_keep;   /* "Connection: keep-alive", which HTTP/1.0 does not take for granted */
     bool is_head;     /* the headers alone, with the length that the body would have */
 };
+
+/* Whether a header that is a list of words, such as Connection, holds this one in any case. */
+bool rj_header_lists(struct rj_span value, const char *word);
 
 /* Appends the whole response. */
 void rj_response_put(struct rj_buf *out, const struct rj_response *response);

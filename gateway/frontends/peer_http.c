@@ -36,14 +36,23 @@ static void forget_exchange(struct rj_peer *peer)
     peer->state = RJ_PEER_IDLE;
 }
 
-/* -1: the connection is to be closed. */
+static bool ends_connection(const struct rj_peer *peer)
+{
+    return peer->must_close || peer->is_last;
+}
+
+/* -1: the connection is to be closed. One that ends waits until the kernel has the whole reply: libwebsockets
+ * would give it 5 s. */
 static int write_reply(struct rj_peer *peer)
 {
-    int written = lws_write(peer->wsi, peer->reply.data, peer->reply.len, LWS_WRITE_HTTP_FINAL);
+    bool is_lost = !peer->is_written &&
+                   lws_write(peer->wsi, peer->reply.data, peer->reply.len, LWS_WRITE_HTTP_FINAL) < 0;
+    peer->is_written = true;
+    rj_buf_free(&peer->reply);
+    if (!is_lost && ends_connection(peer) && lws_partial_buffered(peer->wsi))
+        return 0; /* HTTP_WRITEABLE comes again */
     forget_exchange(peer);
-    if (written < 0 || peer->must_close)
-        return -1;
-    return lws_http_transaction_completed(peer->wsi) ? -1 : 0;
+    return is_lost || ends_connection(peer) || lws_http_transaction_completed(peer->wsi) ? -1 : 0;
 }
 
 /* The reply leaves when the socket is writable and the request has been read to its end. */
@@ -76,7 +85,8 @@ void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response)
     if (peer->state != RJ_PEER_EXCHANGE)
         return;
     peer->must_close = peer->must_close || response->wants_close;
-    whole.wants_close = peer->must_close;
+    whole.wants_close = ends_connection(peer);
+    whole.says_keep = peer->says_keep;
     whole.is_head = peer->is_head;
     whole.allow_origin = rj_span_str(peer->allow_origin);
     rj_response_put(&peer->reply, &whole);
@@ -123,7 +133,9 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
     if (!rj_request_read(peer->wsi, rj_server_arena(peer->server), &request))
         return -1;
     peer->state = RJ_PEER_EXCHANGE;
-    peer->is_body_done = false;
+    peer->is_body_done = peer->is_written = false;
+    peer->is_last = request.is_last;
+    peer->says_keep = request.is_http_1_0 && !request.is_last;
     peer->is_head = request.method == RJ_HTTP_HEAD;
     peer->expects_body = request.method == RJ_HTTP_POST;
     peer->body_until_ms = rj_clock_mono_ms() + BODY_TIMEOUT_MS;

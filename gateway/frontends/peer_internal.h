@@ -24,7 +24,10 @@ struct rj_peer {
     bool expects_body;   /* the request was a POST */
     bool is_body_done;   /* the body was complete once */
     bool is_head;        /* the request was a HEAD */
-    bool must_close;     /* the connection ends with this reply */
+    bool must_close;     /* the connection ends with this reply, which waits for nothing */
+    bool is_last;        /* it ends with this reply, because the client wants it so */
+    bool says_keep;      /* the reply has to say that it does not end */
+    bool is_written;     /* the reply was, but the kernel has not taken all of it */
     bool is_closing;     /* in server->closing */
     unsigned close_code; /* then */
     size_t unsent_bytes; /* of the last write, while libwebsockets holds some of it */

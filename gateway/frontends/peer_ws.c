@@ -57,7 +57,7 @@ int rj_peer_on_confirm_upgrade(struct rj_peer *peer, void *in, size_t len)
     peer->state = RJ_PEER_EXCHANGE;
     peer->expects_body = false;
     peer->must_close = true;
-    peer->is_head = false;
+    peer->is_head = peer->says_keep = peer->is_written = false;
     /* libwebsockets drops a client that offers only subprotocols unknown to it, without a word. */
     if (!is_websocket_request(peer->wsi, &request) || request.subprotocols.len)
         rj_peer_reply(peer, &(struct rj_response){.status = 400});

@@ -94,6 +94,16 @@ static void read_length(struct rj_span text, struct rj_request *out)
     out->has_length = true;
 }
 
+/* What libwebsockets makes of it, or stricter: it closes behind a reply when either of us wants to. */
+static void read_persistence(struct lws *wsi, struct rj_arena *arena, struct rj_request *out)
+{
+    struct rj_span version = header(wsi, arena, WSI_TOKEN_HTTP);
+    struct rj_span connection = header(wsi, arena, WSI_TOKEN_CONNECTION);
+    out->is_http_1_0 = version.len < 8 || version.data[5] != '1' || version.data[7] != '1';
+    out->is_last = out->is_http_1_0 ? connection.len != 10 || !rj_header_lists(connection, "keep-alive")
+                                    : rj_header_lists(connection, "close");
+}
+
 bool rj_request_read(struct lws *wsi, struct rj_arena *arena, struct rj_request *out)
 {
     memset(out, 0, sizeof *out);
@@ -101,6 +111,7 @@ bool rj_request_read(struct lws *wsi, struct rj_arena *arena, struct rj_request 
         return false;
     read_args(wsi, arena, out);
     join_url(arena, out);
+    read_persistence(wsi, arena, out);
     out->is_upgrade = lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) > 0;
     out->origin = header(wsi, arena, WSI_TOKEN_ORIGIN);
     out->content_type = header(wsi, arena, WSI_TOKEN_HTTP_CONTENT_TYPE);

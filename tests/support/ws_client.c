@@ -13,7 +13,7 @@
 
 /* ------------------------------------------------------------------------------------------------- bytes */
 
-bool rj_ws_connect(struct rj_ws_client *client, uint16_t port)
+static bool connect_with(struct rj_ws_client *client, uint16_t port, int receive_bytes)
 {
     struct sockaddr_in address = {.sin_family = AF_INET, .sin_port = htons(port)};
     int on = 1;
@@ -22,10 +22,22 @@ bool rj_ws_connect(struct rj_ws_client *client, uint16_t port)
     if (client->fd < 0)
         return false;
     setsockopt(client->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (receive_bytes)
+        setsockopt(client->fd, SOL_SOCKET, SO_RCVBUF, &receive_bytes, sizeof receive_bytes);
     if (connect(client->fd, (struct sockaddr *)&address, sizeof address) == 0)
         return true;
     rj_ws_disconnect(client);
     return false;
+}
+
+bool rj_ws_connect(struct rj_ws_client *client, uint16_t port)
+{
+    return connect_with(client, port, 0);
+}
+
+bool rj_ws_connect_narrow(struct rj_ws_client *client, uint16_t port)
+{
+    return connect_with(client, port, 2304);
 }
 
 void rj_ws_disconnect(struct rj_ws_client *client)

@@ -16,6 +16,9 @@ struct rj_ws_client {
 /* Connects to 127.0.0.1. */
 bool rj_ws_connect(struct rj_ws_client *client, uint16_t port);
 
+/* With the smallest receive buffer: what is not read soon blocks the sender. */
+bool rj_ws_connect_narrow(struct rj_ws_client *client, uint16_t port);
+
 /* Closes; with `resets`, by a RST. Harmless when it is not connected. */
 void rj_ws_disconnect(struct rj_ws_client *client);
 void rj_ws_reset(struct rj_ws_client *client);
