@@ -49,6 +49,11 @@ static const struct {
      {ALL, .procs.gateways = 2, .sessions = 1000, .rooms_each = 20, .rooms = 100000, .messages = 1000000,
       .members = 10, .rate = 1000, .size = 200, .repeat = 1},
      "--sessions come back at once to a broker whose log is cold: what live traffic notices"},
+    {"rpc",
+     bench_rpc,
+     {ALL, ONE_GATEWAY, .connections = 100, .window = 4, .size = 100, .repeat = 3, .slices = 10,
+      .rates = {{1000, 0}, 2}},
+     "--connections call a backend and wait for its ack, beside a bare echo server"},
 };
 
 #undef ALL
@@ -75,16 +80,17 @@ static const struct number_flag numbers[] = {
            "members of the room (fanout 1000; replay, whom live traffic is for, 10)"),
     NUMBER("publishers", publishers, 1, 1000, "members that publish (fanout 1)"),
     NUMBER("rooms", rooms, 1, 1000000, "rooms (pairs, of two: 1000; replay 100000)"),
-    NUMBER("connections", connections, 1, 500000, "idle connections (10000)"),
+    NUMBER("connections", connections, 1, 500000, "idle connections (10000), or clients that call (rpc 100)"),
     NUMBER("sessions", sessions, 1, 20000, "that come back (replay 1000)"),
     NUMBER("rooms-each", rooms_each, 1, 64, "rooms of a session (replay 20)"),
     NUMBER("window", window, 1, 10000,
-           "publishes under way (fanout, of all: 256; pairs, of each client: 1; publish 5000)"),
+           "publishes under way (fanout, of all: 256; pairs, of each client: 1; rpc, likewise: 4; publish "
+           "5000)"),
     NUMBER("size", size, 23, 900000, "bytes of data in a message (100; store, publish and replay 200)"),
-    NUMBER("repeat", repeat, 1, REPORT_REPEATS_MAX, "runs (fanout and pairs 3, else 1)"),
+    NUMBER("repeat", repeat, 1, REPORT_REPEATS_MAX, "runs (fanout, pairs and rpc 3, else 1)"),
     NUMBER("messages", messages, 1, 50000000,
            "in the log before (store 2000000; publish 400000), or missed by all rooms (replay 1000000)"),
-    NUMBER("slices", slices, 1, REPORT_REPEATS_MAX, "that --seconds is cut into (store and publish 10)"),
+    NUMBER("slices", slices, 1, REPORT_REPEATS_MAX, "that --seconds is cut into (store, publish and rpc 10)"),
     NUMBER("gateways", procs.gateways, 1, PROCS_GATEWAYS_MAX, "gateways to start (1; replay 2)"),
 };
 
@@ -141,9 +147,11 @@ static int usage(FILE *to, int code)
         "replay 1000)\n"
         "  --publisher   WHO   client or backend (fanout; client)\n"
         "  --dir         DIR   where the log of this run goes (TMPDIR or /tmp)\n"
-        "\nof store and publish, where --seconds is what each batch size or rate gets, once for each side:\n"
+        "\nof store, publish and rpc, where --seconds is what each batch size or rate gets, once for each "
+        "side:\n"
         "  --rooms-list  N,N   numbers of rooms (1,1000,100000)\n"
-        "  --rates       N,N   publishes a second; 0: as fast as the window allows (0,1000,20000)\n"
+        "  --rates       N,N   publishes or calls a second; 0: as fast as the window allows (0,1000,20000;\n"
+        "                      rpc 1000,0)\n"
         "  --batches     N,N   messages in a batch (1,10,100,1000,5000)\n"
         "  --trim        WHICH on (one record goes for each that comes), off or both (both)\n"
         "  --part        WHICH writes, reads or both (both)\n"

@@ -18,10 +18,10 @@ enum bench_part { BENCH_PART_BOTH, BENCH_PART_WRITES, BENCH_PART_READS };
 struct bench_options {
     uint32_t members;     /* of the room */
     uint32_t rooms;       /* pairs: of two */
-    uint32_t connections; /* idle */
+    uint32_t connections; /* idle; rpc, clients that call */
     uint32_t publishers;
     bool is_backend; /* the publisher is one */
-    uint32_t window; /* publishes under way: fanout of all, pairs of each client */
+    uint32_t window; /* publishes or calls under way: fanout of all, pairs and rpc of each client */
     uint32_t size;   /* bytes of data in a message */
     double rate;     /* publishes a second; 0: as many as the windows let through */
     double seconds;
@@ -31,7 +31,7 @@ struct bench_options {
     uint32_t rooms_each; /* of a session */
     bool is_warm;        /* replay: the log stays in memory */
     uint32_t messages;   /* to fill the log with */
-    /* store, publish */
+    /* store, publish, rpc */
     uint32_t slices; /* that a cell's seconds are cut into */
     struct bench_list rooms_list, batches, rates;
     enum bench_trim trim;
@@ -49,6 +49,6 @@ struct bench {
  * stderr. */
 typedef bool bench_run(struct bench *bench);
 
-bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay;
+bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay, bench_rpc;
 
 #endif

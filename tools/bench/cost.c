@@ -33,6 +33,14 @@ struct cost cost_between(const struct cost *from, const struct cost *to)
     return cost;
 }
 
+void cost_add(struct cost *sum, const struct cost *more)
+{
+    sum->at_us += more->at_us;
+    sum->load_us += more->load_us;
+    for (unsigned i = 0; i < PROCS_MAX; i++)
+        sum->procs_us[i] += more->procs_us[i];
+}
+
 double cost_servers_us(const struct procs *procs, const struct cost *cost)
 {
     double sum = 0;

@@ -19,6 +19,8 @@ struct cost cost_now(const struct procs *procs);
 /* What was used between two moments. */
 struct cost cost_between(const struct cost *from, const struct cost *to);
 
+void cost_add(struct cost *sum, const struct cost *more);
+
 /* The servers' CPU time of `cost`, in microseconds; -1 when no process is known. */
 double cost_servers_us(const struct procs *procs, const struct cost *cost);
 

@@ -111,7 +111,7 @@ static void flush(const struct server *server, struct bare_conn *conn)
             send_all(conn->fd, conn->out.data + at, len);
         }
     }
-    if (server->plan->kind == FLOOR_RELAY)
+    if (server->plan->kind == FLOOR_RELAY || server->plan->kind == FLOOR_ECHO)
         rj_buf_clear(&conn->out);
     else
         rj_buf_free(&conn->out);
@@ -196,6 +196,19 @@ static void on_publish(struct server *server, struct bare_conn *conn, struct rj_
         queue_frame(server, room->members[i], message);
 }
 
+/* "42ID["NAME",ARGS]" comes back as "43ID[ARGS]". */
+static void on_call(struct server *server, struct bare_conn *conn, struct rj_span text)
+{
+    const uint8_t *bracket = memchr(text.data, '[', text.len), *comma = memchr(text.data, ',', text.len);
+    if (!bracket || !comma || comma < bracket)
+        _exit(1);
+    rj_buf_clear(&server->text);
+    rj_buf_put_str(&server->text, "43");
+    rj_buf_put(&server->text, text.data + 2, (size_t)(bracket + 1 - text.data) - 2);
+    rj_buf_put_span(&server->text, rj_span_from(text, (size_t)(comma + 1 - text.data)));
+    queue_frame(server, conn, rj_buf_span(&server->text));
+}
+
 static void on_text(struct server *server, struct bare_conn *conn, struct rj_span text)
 {
     static const char join[] = "420[\"room:join\"";
@@ -203,6 +216,8 @@ static void on_text(struct server *server, struct bare_conn *conn, struct rj_spa
         queue_frame(server, conn, rj_span_str("40{\"sid\":\"floor\"}"));
     else if (text.len > sizeof join + 4 && memcmp(text.data, join, sizeof join - 1) == 0)
         on_join(server, conn, text);
+    else if (server->plan->kind == FLOOR_ECHO)
+        on_call(server, conn, text);
     else
         on_publish(server, conn, text);
 }
@@ -311,7 +326,9 @@ _Noreturn void floor_serve(const struct floor_plan *plan, int listener, int log_
     struct epoll_event event = {.events = EPOLLIN, .data.ptr = &server};
     server.epoll = epoll_create1(EPOLL_CLOEXEC);
     server.conns = rj_calloc(plan->connections, sizeof *server.conns);
-    server.rooms = plan->kind == FLOOR_IDLE ? NULL : rj_calloc(plan->connections, sizeof *server.rooms);
+    server.rooms = plan->kind == FLOOR_IDLE || plan->kind == FLOOR_ECHO
+                       ? NULL
+                       : rj_calloc(plan->connections, sizeof *server.rooms);
     server.buffer = rj_alloc(BUFFER_BYTES);
     epoll_ctl(server.epoll, EPOLL_CTL_ADD, listener, &event);
     for (;;) {

@@ -62,6 +62,23 @@ bool message_stamp(struct rj_span text, struct message_stamp *out)
     return true;
 }
 
+void message_put_call_args(struct rj_buf *out, uint64_t id, uint32_t caller, size_t size)
+{
+    rj_buf_put_str(out, "[{\"data\":");
+    message_put_data(out, &(struct message_stamp){.sent_us = id, .sender = caller}, size);
+    rj_buf_put_str(out, "}]");
+}
+
+bool message_is_answer(struct rj_span text, uint64_t id, uint32_t caller, size_t size)
+{
+    struct rj_buf expected = {0};
+    rj_buf_printf(&expected, "3%llu", (unsigned long long)id);
+    message_put_call_args(&expected, id, caller, size);
+    bool is_answer = rj_span_eq(text, rj_buf_span(&expected));
+    rj_buf_free(&expected);
+    return is_answer;
+}
+
 bool message_ack(struct rj_span text, uint64_t *id, uint64_t *seq)
 {
     *id = message_number(rj_span_from(text, 1));

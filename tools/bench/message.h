@@ -33,6 +33,13 @@ struct rj_span message_last_string(struct rj_span text);
 /* The decimal number at the start of `text`; 0 when there is none. */
 uint64_t message_number(struct rj_span text);
 
+/* Appends the arguments of call `id` of a caller, a JSON array: an object whose data, of `size` characters,
+ * is like no other call's. */
+void message_put_call_args(struct rj_buf *out, uint64_t id, uint32_t caller, size_t size);
+
+/* Whether it is the answer, "3ID[…", to that call: its arguments came back as they were. */
+bool message_is_answer(struct rj_span text, uint64_t id, uint32_t caller, size_t size);
+
 /* Reads an ack, "3ID[{…": its id, and the seq in it (0 when there is none). True when it says ok. */
 bool message_ack(struct rj_span text, uint64_t *id, uint64_t *seq);
 

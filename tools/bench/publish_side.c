@@ -157,14 +157,6 @@ double publish_side_metric(const struct publish_side *side, const char *name)
     return backend_metric(side->procs.backends, name);
 }
 
-static void add_cost(struct cost *sum, const struct cost *more)
-{
-    sum->at_us += more->at_us;
-    sum->load_us += more->load_us;
-    for (unsigned i = 0; i < PROCS_MAX; i++)
-        sum->procs_us[i] += more->procs_us[i];
-}
-
 static void add_slice(struct publish_sums *sums, uint64_t acked, double wall_us, const struct histogram *ack)
 {
     sums->acked += acked;
@@ -197,7 +189,7 @@ bool publish_side_run(struct publish_side *side, const struct publish_slice *sli
     if (commits_before >= 0 && n_commits > 0)
         spread_add(&side->sums.a_commit, ((double)side->acked - acked_before) / n_commits);
     add_slice(&side->sums, acked, cost.at_us, &ack);
-    add_cost(&side->sums.cost, &cost);
+    cost_add(&side->sums.cost, &cost);
     return true;
 }
 
