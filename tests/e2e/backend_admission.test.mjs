@@ -125,7 +125,7 @@ test.alone("while nobody is there to ask, clients keep trying and get in later",
   const second = await guard(scope, { group: "guards", name: "guards" });
   await client.connected();
   assert.equal(client.errors.filter((error) => error.data !== undefined).length, 0);
-  assert.ok(second.of("open").some((item) => item.sid === client.id));
+  await until(() => second.of("open").some((item) => item.sid === client.id), "the backend hears of the socket");
 });
 
 test.alone("a guard that never answers lets nobody in, and clients try again", { broker: QUICK }, async (scope) => {
