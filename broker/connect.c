@@ -4,13 +4,13 @@
 
 #include "broker/admission.h"
 #include "broker/attach.h"
+#include "broker/rejoin.h"
 #include "broker/rooms.h"
 #include "broker/seat.h"
 #include "broker/socket.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
-#include "proto/offset.h"
 
 enum { HANDSHAKE_MAX = 16384 }; /* bytes of one that are kept */
 
@@ -93,107 +93,7 @@ static enum rj_status identify(const struct rj_conf *conf, struct rj_span auth, 
     return status;
 }
 
-/* ------------------------------------------------------------------------------------------ rejoining */
-
-/* Why a session that was asked for is not restored, and where that is counted. */
-static void count_refusal(struct rj_broker *broker, const char *reason, uint64_t *counter)
-{
-    unsigned held;
-    ++*counter;
-    if (rj_log_allowed(&broker->session_log, &held))
-        rj_log(RJ_LOG_INFO, "session_not_recovered", RJ_KV_STR("reason", reason),
-               RJ_KV_U64("held_back", held));
-}
-
-/* From where the client is to be replayed: its offset, else what its transport has proved, else the session's
- * start. RJ_NOT_FOUND: the offset is none of this store. */
-static enum rj_status find_from(struct rj_broker *broker, const struct rj_session *session,
-                                const char *offset, uint64_t *from)
-{
-    struct rj_offset parsed;
-    bool was_clamped;
-    *from = session->cursor;
-    if (rj_offset_parse(rj_span_str(offset), &parsed) == RJ_OK &&
-        rj_store_clamp(broker->store, parsed.epoch, parsed.pos, from, &was_clamped) != RJ_OK)
-        return RJ_NOT_FOUND;
-    /* An older offset than the session is one of an earlier session of the same client. */
-    if (*from < session->start_pos)
-        *from = session->start_pos;
-    return RJ_OK;
-}
-
-/* The session with that pid, from RAM or the store, or NULL; *was_loaded tells which. */
-static struct rj_session *look_up(struct rj_broker *broker, const char *pid, bool *was_loaded)
-{
-    struct rj_session *session = rj_session_find(&broker->sessions, pid);
-    *was_loaded = false;
-    if (session) {
-        if (!session->is_ended)
-            return session;
-        count_refusal(broker, "left", &broker->stats.unrecovered_unknown);
-        return NULL;
-    }
-    enum rj_status status = rj_session_store_load(broker->store, pid, rj_broker_session_clock(broker),
-                                                  &broker->sessions, &broker->rooms, &session);
-    *was_loaded = status == RJ_OK;
-    if (status == RJ_TIMEOUT)
-        count_refusal(broker, "expired", &broker->stats.unrecovered_expired);
-    else if (status != RJ_OK)
-        count_refusal(broker, status == RJ_NOT_FOUND ? "unknown" : rj_status_code(status),
-                      &broker->stats.unrecovered_unknown);
-    return session;
-}
-
-/* Whether this client may have this session, and from where on; counts why not. `user` NULL: whoever is. */
-static bool may_rejoin(struct rj_broker *broker, const struct rj_session *session,
-                       const Rejoin__Connect *connect, const char *user, uint64_t *from)
-{
-    if (strcmp(session->nsp, connect->namespace_) != 0 || (user && strcmp(session->user, user) != 0)) {
-        count_refusal(broker, "mismatch", &broker->stats.unrecovered_mismatch);
-        return false;
-    }
-    if (find_from(broker, session, connect->offset, from) != RJ_OK) {
-        count_refusal(broker, "offset", &broker->stats.unrecovered_offset);
-        return false;
-    }
-    if (rj_replay_check(broker, session, *from) != RJ_OK) {
-        count_refusal(broker, "gap", &broker->stats.unrecovered_gap);
-        return false;
-    }
-    return true;
-}
-
-/* The connection that the session still has is closed; what comes from it is not known any more. */
-static void take_over(struct rj_broker *broker, struct rj_session *session)
-{
-    broker->stats.sessions_taken_over++;
-    rj_gateway_kick(session->gateway, session->handle, "taken over");
-    rj_attach_undo(broker, session, "transport close");
-}
-
-/* The session that the client asks for, detached and raised to its next incarnation; NULL when it gets a new
- * one instead. */
-static struct rj_session *rejoin(struct rj_broker *broker, const Rejoin__Connect *connect, const char *user)
-{
-    bool was_loaded;
-    uint64_t from;
-    struct rj_session *session = look_up(broker, connect->pid, &was_loaded);
-    if (!session)
-        return NULL;
-    if (!may_rejoin(broker, session, connect, user, &from)) {
-        if (was_loaded)
-            rj_session_free(&broker->sessions, &broker->rooms, session);
-        return NULL;
-    }
-    if (session->gateway)
-        take_over(broker, session);
-    session->incarnation++;
-    session->connected_ms = rj_clock_wall_ms();
-    session->is_recovered = true;
-    session->from_pos = from;
-    broker->stats.sessions_recovered++;
-    return session;
-}
+/* ------------------------------------------------------------------------------------------ coming in */
 
 static struct rj_session *begin(struct rj_broker *broker, const Rejoin__Connect *connect,
                                 const struct rj_admitted *admitted)
@@ -273,7 +173,7 @@ void rj_connect_admit(struct rj_broker *broker, struct rj_gateway *gateway, stru
     struct rj_pending *pending = rj_alloc(sizeof *pending);
     *pending = (struct rj_pending){broker, to};
     if (connect->pid[0] && !connect->no_recovery)
-        session = rejoin(broker, connect, admitted->user);
+        session = rj_rejoin(broker, connect, admitted->user);
     bool is_new = !session;
     if (is_new)
         session = begin(broker, connect, admitted);

@@ -6,6 +6,9 @@
 
 #include <stdint.h>
 
+/* How a client that presented a session was served, and why. */
+#define RJ_STATS_RECOVERY(result, reason) "recoveries_total{result=\"" result "\",reason=\"" reason "\"}"
+
 /* X(field, "name without the prefix rejoin_broker_") */
 #define RJ_STATS_LIST(X)                                                                                     \
     X(frames_in, "frames_in_total")                                                                          \
@@ -25,15 +28,17 @@
     X(streams_dropped, "streams_dropped_total")                                                              \
     X(leases_expired, "leases_expired_total")                                                                \
     X(sessions_new, "sessions_created_total")                                                                \
-    X(sessions_recovered, "sessions_recovered_total")                                                        \
-    X(sessions_taken_over, "sessions_taken_over_total")                                                      \
     X(sessions_expired, "sessions_expired_total")                                                            \
     X(sessions_left, "sessions_left_total")                                                                  \
-    X(unrecovered_unknown, "sessions_not_recovered_unknown_total")                                           \
-    X(unrecovered_expired, "sessions_not_recovered_expired_total")                                           \
-    X(unrecovered_gap, "sessions_not_recovered_gap_total")                                                   \
-    X(unrecovered_offset, "sessions_not_recovered_offset_total")                                             \
-    X(unrecovered_mismatch, "sessions_not_recovered_mismatch_total")                                         \
+    X(recovered_detached, RJ_STATS_RECOVERY("recovered", "detached"))                                        \
+    X(recovered_taken_over, RJ_STATS_RECOVERY("recovered", "taken over"))                                    \
+    X(unrecovered_unknown, RJ_STATS_RECOVERY("fresh", "unknown"))                                            \
+    X(unrecovered_left, RJ_STATS_RECOVERY("fresh", "left"))                                                  \
+    X(unrecovered_expired, RJ_STATS_RECOVERY("fresh", "expired"))                                            \
+    X(unrecovered_gap, RJ_STATS_RECOVERY("fresh", "gap"))                                                    \
+    X(unrecovered_offset, RJ_STATS_RECOVERY("fresh", "offset"))                                              \
+    X(unrecovered_mismatch, RJ_STATS_RECOVERY("fresh", "mismatch"))                                          \
+    X(unrecovered_damaged, RJ_STATS_RECOVERY("fresh", "damaged"))                                            \
     X(jobs_given, "jobs_given_total")                                                                        \
     X(jobs_repeated, "jobs_repeated_total")                                                                  \
     X(jobs_answered, "jobs_answered_total")                                                                  \

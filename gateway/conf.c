@@ -39,6 +39,10 @@ static const struct rj_setting table[] = {
     {.name = "page-dir", .type = RJ_SETTING_TEXT, .field = FIELD(page_dir),
      .help = "folder of static pages, served at /"},
 
+    {.name = "drain-spread", .type = RJ_SETTING_U64, .field = FIELD(drain_spread_ms), .fallback = "5000",
+     .most = 3600000, .unit = "ms",
+     .help = "SIGTERM moves the clients off over so long, the others are not stormed"},
+
     {.group = "Limits", .name = "max-payload", .type = RJ_SETTING_U64, .field = FIELD(max_payload_bytes),
      .fallback = "1000000", .least = 1024, .most = 1 << 29, .unit = "bytes",
      .help = "largest message, or body of a polling POST"},

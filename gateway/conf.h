@@ -27,6 +27,7 @@ struct rj_gateway_conf {
     uint64_t max_clients_per_connection;
     uint64_t queue_bytes;
     uint64_t stuck_timeout_ms;
+    uint64_t drain_spread_ms;
     uint64_t send_buffer_bytes;
     uint64_t command_timeout_ms;
     uint64_t max_pending;

@@ -2,7 +2,6 @@
 
 #include <signal.h>
 #include <stdlib.h>
-#include <unistd.h>
 
 #include "gateway/commands.h"
 #include "gateway/frontends/socketio.h"
@@ -13,8 +12,6 @@
 enum {
     TICK_MS = 50,
     CURSORS_MS = 1000,
-    DRAIN_STEPS = 20, /* a drain is spread over so many ticks, and clients reconnect as spread */
-    DRAIN_MOST_MS = 5000,
 };
 
 /* ------------------------------------------------------------------------------------------ the turn
@@ -133,17 +130,6 @@ static void send_cursors(struct rj_gateway *gateway)
     rj_link_notify(gateway->link, &item);
 }
 
-static void drain_step(struct rj_gateway *gateway, uint64_t now_ms)
-{
-    size_t left = rj_socketio_connections(gateway->socketio);
-    if (left == 0 || now_ms >= gateway->drain_until_ms) {
-        rj_socketio_drop(gateway->socketio, SIZE_MAX, RJ_REASON_SERVER_SHUTTING_DOWN);
-        uv_stop(gateway->loop);
-        return;
-    }
-    rj_socketio_drop(gateway->socketio, gateway->drain_share, RJ_REASON_SERVER_SHUTTING_DOWN);
-}
-
 static void on_tick(uv_timer_t *timer)
 {
     struct rj_gateway *gateway = timer->data;
@@ -156,30 +142,19 @@ static void on_tick(uv_timer_t *timer)
         gateway->cursors_ms = now_ms;
         send_cursors(gateway);
     }
-    if (gateway->is_draining)
-        drain_step(gateway, now_ms);
+    rj_drain_tick(gateway, now_ms);
 }
 
-/* The first one drains: no new connections, those that are there are dropped in a spread (without 41, so that
- * they reconnect elsewhere). The second one ends the process. */
 static void on_signal(uv_signal_t *handle, int number)
 {
-    struct rj_gateway *gateway = handle->data;
-    if (gateway->is_draining)
-        _exit(128 + number);
-    size_t connections = rj_socketio_connections(gateway->socketio);
-    gateway->is_draining = true;
-    gateway->drain_until_ms = rj_clock_mono_ms() + DRAIN_MOST_MS;
-    gateway->drain_share = connections / DRAIN_STEPS + 1;
-    rj_log(RJ_LOG_INFO, "draining", RJ_KV_U64("signal", number), RJ_KV_U64("connections", connections));
-    rj_socketio_drain(gateway->socketio);
+    rj_drain_on_signal(handle->data, number);
 }
 
 /* ------------------------------------------------------------------------------------------ state */
 
 bool rj_gateway_is_ready(const struct rj_gateway *gateway)
 {
-    return rj_link_is_up(gateway->link) && !gateway->is_draining;
+    return rj_link_is_up(gateway->link) && !gateway->drain.is_on;
 }
 
 void rj_gateway_metrics(const struct rj_gateway *gateway, struct rj_buf *out)

@@ -9,6 +9,7 @@
 #include "gateway/asks.h"
 #include "gateway/clients.h"
 #include "gateway/conf.h"
+#include "gateway/drain.h"
 #include "gateway/mirror.h"
 #include "gateway/pending.h"
 #include "gateway/stats.h"
@@ -42,9 +43,7 @@ struct rj_gateway {
     uv_signal_t sigterm, sigint;
     unsigned handles;    /* of ours that are not closed yet */
     uint64_t cursors_ms; /* when the broker was last told what clients have */
-    bool is_draining;
-    uint64_t drain_until_ms;
-    size_t drain_share; /* connections that one tick of the drain drops */
+    struct rj_drain drain;
 };
 
 /* Runs a gateway until a signal ends it. RJ_OK after a clean end; errors are logged. */

@@ -1,10 +1,12 @@
 // Processes that end as asked: clients come back elsewhere, nothing is lost, and the exit is clean.
 
 import assert from "node:assert/strict";
+import http from "node:http";
 
 import { MODES } from "./support/client.mjs";
 import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
+import { RawSocket, request } from "./support/raw.mjs";
 import { suite } from "./support/suite.mjs";
 
 const TWO = { gateways: 2, gateway: QUICK_PINGS };
@@ -68,4 +70,62 @@ test.alone("a broker that ends while publishes are in flight loses no acknowledg
   assert.deepEqual(answers.map(({ seq }) => seq), Array.from({ length: 500 }, (_, n) => n + 1));
   const { messages } = await client.history(room, { after: 0, limit: 1000 });
   assert.deepEqual(messages.map(({ data }) => data), Array.from({ length: 500 }, (_, n) => n));
+});
+
+// ---- how a gateway drains
+
+const SPREAD_MS = 1500;
+const SLOW_DRAIN = { gateways: 2, gateway: { ...QUICK_PINGS, "drain-spread": SPREAD_MS } };
+const CROWD = 400; // above what a drain drops at once because it harms nobody (see gateway/drain.c)
+
+/** A crowd of bare connections at gateway 0; `times` fills with when each was closed. */
+async function crowdOf(scope, count) {
+  const times = [];
+  const sockets = [];
+  for (let i = 0; i < count; i++) {
+    const socket = scope.own(await RawSocket.open(scope.cluster.url()));
+    socket.ws.on("close", () => times.push(performance.now()));
+    sockets.push(socket);
+  }
+  await Promise.all(sockets.map((socket) => socket.join()));
+  return times;
+}
+
+test.alone("a drain moves the clients off in a spread", SLOW_DRAIN, async (scope) => {
+  const times = await crowdOf(scope, CROWD);
+  const began = performance.now();
+  await scope.gateways[0].stop();
+  await until(() => times.length === CROWD, () => `${CROWD} are closed, ${times.length} are`);
+  // However late this program sees them: the last share is not due before the spread is over, and the shares
+  // between come one after the other.
+  assert.ok(times.at(-1) - began >= SPREAD_MS * 0.9, `the last one was closed after ${times.at(-1) - began} ms`);
+  const half = times.filter((time) => time - began < SPREAD_MS / 2).length;
+  assert.ok(half <= CROWD * 0.6, `${half} of ${CROWD} went in the first half`);
+});
+
+test.alone("a gateway that drains takes no new connection and says that it is not ready", SLOW_DRAIN, async (scope) => {
+  const url = scope.cluster.url();
+  const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
+  const readiness = () =>
+    new Promise((resolve, reject) => {
+      const sent = http.get(`${url}/readyz`, { agent }, (answer) => {
+        answer.resume().on("end", () => resolve(answer.statusCode));
+      });
+      sent.on("error", reject);
+    });
+  assert.equal(await readiness(), 200);
+  await crowdOf(scope, CROWD);
+  const stopped = scope.gateways[0].stop();
+  assert.equal(await until(async () => (await readiness()) === 503 && 503, "readyz says 503"), 503);
+  await assert.rejects(request(url, "/healthz"), /ECONNREFUSED|ECONNRESET/);
+  await stopped;
+  agent.destroy();
+});
+
+test.alone("a second SIGTERM ends a gateway at once", { gateways: 2, gateway: { "drain-spread": 600000 } }, async (scope) => {
+  await crowdOf(scope, 300);
+  const [gateway] = scope.gateways;
+  gateway.signal("SIGTERM");
+  await until(() => gateway.log.includes("event=draining"), "the drain has begun");
+  await gateway.endBy("SIGTERM", 128 + 15);
 });

@@ -1,5 +1,12 @@
 # The real broker and raw peers.
-foreach(test test_broker_rooms test_broker_rejoin test_broker_links test_broker_backend)
+add_library(rj_test_rejoin STATIC rejoin_support.c)
+target_link_libraries(rj_test_rejoin PUBLIC rj_test_peer PkgConfig::CMOCKA)
+
+foreach(test test_broker_rooms test_broker_links test_broker_backend)
     rj_unit_tests(${test} process rj_test_peer)
+    add_dependencies(${test} rejoin-broker)
+endforeach()
+foreach(test test_broker_rejoin test_broker_takeover)
+    rj_unit_tests(${test} process rj_test_rejoin)
     add_dependencies(${test} rejoin-broker)
 endforeach()

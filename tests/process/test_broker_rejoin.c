@@ -1,104 +1,7 @@
 /* Rejoining: what a client gets that comes back, whatever was killed meanwhile. */
 #include <stdlib.h>
 
-#include "tests/support/broker_peer.h"
-#include "tests/support/test.h"
-
-struct world {
-    struct rj_test_broker broker;
-    struct rj_test_peer a, b; /* two gateways */
-    uint64_t epoch;
-};
-
-/* Copies of what the broker handed out: a peer's memory goes with it. */
-struct who {
-    char pid[32], sid[32];
-    uint64_t incarnation, from_pos;
-};
-
-static uint64_t open_gateway(struct rj_test_broker *broker, struct rj_test_peer *peer, const char *id)
-{
-    rj_test_peer_open(peer, broker->gateways);
-    Rejoin__Welcome *welcome = rj_test_peer_hello_gateway(peer, id, 0, 0);
-    assert_non_null(welcome);
-    rj_test_peer_ready(peer);
-    return welcome->epoch;
-}
-
-static void open_world(struct world *world, const char *const args[])
-{
-    *world = (struct world){0};
-    rj_test_broker_start(&world->broker, args);
-    world->epoch = open_gateway(&world->broker, &world->a, "gateway-a");
-    open_gateway(&world->broker, &world->b, "gateway-b");
-}
-
-static void close_world(struct world *world)
-{
-    rj_test_peer_close(&world->a);
-    rj_test_peer_close(&world->b);
-    assert_true(rj_test_broker_end(&world->broker));
-    rj_test_broker_remove(&world->broker);
-}
-
-static const Rejoin__Connected *connected(const Rejoin__Reply *reply)
-{
-    assert_non_null(reply);
-    assert_null(reply->error);
-    assert_int_equal(reply->result_case, REJOIN__REPLY__RESULT_CONNECTED);
-    return reply->connected;
-}
-
-static struct who enter(struct rj_test_peer *peer, uint64_t client, const char *room)
-{
-    const Rejoin__Connected *answer = connected(rj_test_connect(peer, client, NULL, NULL));
-    assert_false(answer->recovered);
-    struct who who = {.incarnation = answer->incarnation, .from_pos = answer->from_pos};
-    strcpy(who.pid, answer->pid);
-    strcpy(who.sid, answer->sid);
-    assert_int_equal(strlen(who.pid), 22);
-    assert_string_not_equal(who.pid, who.sid);
-    if (room)
-        assert_null(rj_test_join(peer, client, room)->error);
-    return who;
-}
-
-static const Rejoin__Published *say(struct rj_test_peer *peer, uint64_t client, const char *room,
-                                    const char *data)
-{
-    Rejoin__Reply *reply = rj_test_publish(peer, client, room, data, NULL);
-    assert_non_null(reply);
-    assert_null(reply->error);
-    return reply->published;
-}
-
-static const Rejoin__Connected *rejoin(struct rj_test_peer *peer, uint64_t client, const struct who *who,
-                                       const char *offset)
-{
-    const Rejoin__Connected *answer = connected(rj_test_connect(peer, client, who->pid, offset));
-    assert_true(answer->recovered);
-    assert_string_equal(answer->sid, who->sid);
-    assert_string_equal(answer->pid, who->pid);
-    return answer;
-}
-
-/* The replay of a client holds exactly these texts, then CaughtUp. */
-static void assert_replay(struct rj_test_peer *peer, uint64_t client, const char *const texts[])
-{
-    Rejoin__CaughtUp *caught_up = rj_test_peer_caught_up(peer, client);
-    assert_non_null(caught_up);
-    assert_false(caught_up->gap);
-    uint64_t last = 0;
-    for (size_t i = 0; texts[i]; i++) {
-        Rejoin__Deliver *deliver = rj_test_peer_deliver(peer, client, 0);
-        assert_non_null(deliver);
-        assert_int_equal(deliver->message->data.len, strlen(texts[i]));
-        assert_memory_equal(deliver->message->data.data, texts[i], strlen(texts[i]));
-        assert_true(deliver->pos > last && deliver->pos <= caught_up->upto);
-        last = deliver->pos;
-    }
-    assert_null(rj_test_peer_deliver(peer, client, 0));
-}
+#include "tests/process/rejoin_support.h"
 
 static void a_client_gets_what_came_after_its_offset(void **state)
 {
@@ -291,22 +194,6 @@ static void a_killed_broker_loses_nothing(void **state)
         assert_int_equal(page->messages[i]->seqs[0], i + 1);
     rj_test_peer_close(&c);
     close_world(&world);
-}
-
-static Rejoin__Reply *attach(struct rj_test_peer *peer, uint64_t client, const struct who *who,
-                             uint64_t incarnation)
-{
-    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
-    attach.pid = (char *)(uintptr_t)who->pid;
-    attach.sid = (char *)(uintptr_t)who->sid;
-    attach.incarnation = incarnation;
-    attach.namespace_ = "/";
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
-    command.attach = &attach;
-    Rejoin__Reply *reply = rj_test_peer_reply(peer, rj_test_peer_command(peer, client, &command));
-    assert_non_null(reply);
-    return reply;
 }
 
 /* A gateway that lives through a broker's death says what it has and gets the difference. */

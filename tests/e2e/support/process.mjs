@@ -139,6 +139,16 @@ export class Process {
     }
   }
 
+  /** Sends a signal that it is to live through. */
+  signal(name) {
+    this.#child.kill(name);
+  }
+
+  /** Sends a signal that it is to end by. Resolves when it is gone; any exit but with that code is a fault. */
+  async endBy(name, code) {
+    await this.#end(name, { code });
+  }
+
   /** Says a line to one that is spoken to. */
   write(line) {
     this.#child?.stdin.write(`${line}\n`);
