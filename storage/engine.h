@@ -44,6 +44,7 @@ struct rj_store {
 
     uint64_t active_ms;     /* monotonic: when appends were last submitted */
     uint64_t background_ms; /* monotonic: of the last housekeeping that had a commit of its own */
+    uint64_t trim_ms;       /* monotonic: of the last walk over old records */
     size_t appended;        /* since the last request to trim */
     rj_room_id review_at;   /* the next room to bring under changed limits; 0 = all are */
     uint64_t room_idle_ms;

@@ -167,6 +167,11 @@ static uint64_t above(uint64_t n, uint64_t most)
     return n > most ? n - most : 0;
 }
 
+static uint64_t most(uint64_t a, uint64_t b)
+{
+    return a > b ? a : b;
+}
+
 /* Dead records wait for company, too: the more of them a room has when the sweep comes by, the better. But
  * they must stay few beside the living ones. */
 static uint64_t dead_target(const struct rj_index *index)
@@ -179,9 +184,10 @@ static uint64_t dead_target(const struct rj_index *index)
 
 uint64_t rj_index_overdue(const struct rj_index *index)
 {
-    uint64_t overdue = above(index->pending - index->sweeping + index->stale, index->target);
+    uint64_t pending = above(index->pending - index->sweeping, index->target);
+    uint64_t stale = above(index->stale, index->target);
     uint64_t dead = above(index->dead, dead_target(index));
-    return dead > overdue ? dead : overdue;
+    return most(pending, most(stale, dead));
 }
 
 bool rj_index_is_settled(const struct rj_index *index, uint64_t completed)

@@ -20,7 +20,7 @@ enum { RJ_INDEX_DELETES = 1000 }; /* a batch's, ordinarily: each touches a page 
 
 struct rj_index {
     struct rj_store_rooms *rooms;
-    uint64_t target;                    /* entries that may wait */
+    uint64_t target;                    /* entries that may wait, and stale ones that may stay */
     uint64_t pending;                   /* entries in memory */
     uint64_t sweeping;                  /* of them, handed to the log thread */
     uint64_t stale;                     /* entries of trimmed records in the table, about */

@@ -4,3 +4,6 @@ foreach(test test_inspect test_layout test_store test_store_damage test_store_in
 endforeach()
 # Failing disks: the calls below LMDB are the test's.
 rj_unit_tests(test_store_faults unit rj_crash_store rj_crash_disk rj_storage PkgConfig::LMDB)
+get_property(fault_tests DIRECTORY PROPERTY TESTS)
+list(FILTER fault_tests INCLUDE REGEX "test_store_faults")
+set_tests_properties(${fault_tests} PROPERTIES LABELS unit)
