@@ -201,6 +201,7 @@ static void tick(struct rj_broker *broker)
     broker->has_listened = false;
     each_peer(broker, tend_peer);
     rj_serving_tick(broker, is_forgiving);
+    rj_read_receipts_tick(broker);
     save_cursors(broker, CURSORS_PER_TICK);
     broker->stats.sessions_expired += rj_session_store_sweep(
         &broker->sweep, broker->store, rj_broker_session_clock(broker), &broker->sessions, SWEEP_PER_TICK);
@@ -318,6 +319,7 @@ enum rj_status rj_broker_open(const struct rj_conf *conf, struct rj_broker **out
     struct rj_buf why = {0};
     broker->conf = conf;
     broker->now_ms = broker->started_ms = broker->ticked_ms = rj_clock_mono_ms();
+    rj_read_receipts_init(&broker->receipts, conf->receipt_rooms);
     broker->signal_fd = open_signals();
     enum rj_status status = broker->signal_fd >= 0 ? open_store(broker, &why) : RJ_IO;
     /* The store has committed its new epoch: only now may anybody talk to us. */
@@ -355,6 +357,8 @@ void rj_broker_close(struct rj_broker **broker_)
         rj_session_free(&broker->sessions, &broker->rooms, broker->sessions.by_pid);
     rj_directory_free(&broker->directory);
     rj_histories_free(&broker->histories);
+    rj_read_cursors_fini(&broker->read_cursors);
+    rj_read_receipts_fini(&broker->receipts);
     rj_bus_close(&broker->bus, STOP_LINGER_MS);
     rj_buf_free(&broker->sweep.after);
     for (int side = 0; side < RJ_BUS_SIDES; side++)

@@ -12,6 +12,8 @@
 #include "broker/directory.h"
 #include "broker/gateways.h"
 #include "broker/history.h"
+#include "broker/read_cursors.h"
+#include "broker/read_receipts.h"
 #include "broker/replay.h"
 #include "broker/retention.h"
 #include "broker/router.h"
@@ -37,6 +39,8 @@ struct rj_broker {
     unsigned replay_first;   /* the gateway whose replays come first, in turn */
     unsigned n_replays_read; /* replays for which the log is being read */
     struct rj_histories histories;
+    struct rj_read_cursors read_cursors;
+    struct rj_read_receipts receipts;
     struct rj_session_sweep sweep;
     struct rj_reading reading[RJ_BUS_SIDES];
     struct rj_arena arena;      /* what the handlers of a frame build */

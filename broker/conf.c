@@ -1,6 +1,7 @@
 #include "broker/conf.h"
 
 #include "broker/retention.h"
+#include "broker/room_pattern.h"
 
 #include <stddef.h>
 
@@ -39,6 +40,17 @@ static const struct rj_setting table[] = {
      .least = 1, .most = 100000, .help = "messages of a history page when no limit is given"},
     {.name = "history-max", .type = RJ_SETTING_U64, .field = FIELD(history_max), .fallback = "1000",
      .least = 1, .most = 100000, .help = "messages of a history page at most"},
+    {.name = "read-cursors", .type = RJ_SETTING_U64, .field = FIELD(read_cursors), .fallback = "10000",
+     .least = 1, .most = 100000, .help = "rooms of which one user's read cursor is kept"},
+    {.name = "receipt-rooms", .type = RJ_SETTING_LIST, .field = FIELD(receipt_rooms), .fallback = "*",
+     .check = rj_room_pattern_check, .unit = "ROOMS",
+     .help = "rooms whose members are told who has read up to where: 'PATTERN [namespace=/NAME]'; empty: "
+             "none"},
+    {.name = "receipt-members", .type = RJ_SETTING_U64, .field = FIELD(receipt_members), .fallback = "100",
+     .most = 1000000, .help = "… unless more sockets than so many are in them"},
+    {.name = "receipt-interval", .type = RJ_SETTING_U64, .field = FIELD(receipt_interval_ms),
+     .fallback = "250", .most = 3600000, .unit = "ms",
+     .help = "… of one user in one room at most one in so long, the newest"},
 
     {.group = "Backends", .name = "handler-timeout", .type = RJ_SETTING_U64,
      .field = FIELD(handler_timeout_ms), .fallback = "10000", .least = 10, .most = 3600000, .unit = "ms",

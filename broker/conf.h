@@ -35,6 +35,10 @@ struct rj_conf {
     uint64_t rooms_per_client;
     uint64_t history_default;
     uint64_t history_max;
+    uint64_t read_cursors;
+    char **receipt_rooms; /* texts that rj_room_patterns_init takes */
+    uint64_t receipt_members;
+    uint64_t receipt_interval_ms;
     uint64_t max_in_flight;
     uint64_t dedupe_window_ms;
     uint64_t dedupe_gateway_ms;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "broker/room.h"
+#include "broker/room_pattern.h"
 #include "proto/base/mem.h"
 #include "proto/wire.h"
 
@@ -166,31 +167,6 @@ void rj_retention_free(struct rj_retention *retention)
     *retention = (struct rj_retention){0};
 }
 
-/* Each star takes as little as it can; on a mismatch the last one takes a byte more. Earlier ones need not be
- * tried again, so the time is bounded by the product of the lengths. */
-static bool matches(const char *pattern, struct rj_span name)
-{
-    const char *star = NULL;
-    size_t at = 0, star_at = 0;
-    while (at < name.len) {
-        if (*pattern == '*') {
-            star = ++pattern;
-            star_at = at;
-        } else if (*pattern && (*pattern == '?' || (uint8_t)*pattern == name.data[at])) {
-            pattern++;
-            at++;
-        } else if (star) {
-            pattern = star;
-            at = ++star_at;
-        } else {
-            return false;
-        }
-    }
-    while (*pattern == '*')
-        pattern++;
-    return !*pattern;
-}
-
 size_t rj_retention_pick(void *ctx, struct rj_span key)
 {
     const struct rj_retention *retention = ctx;
@@ -200,7 +176,7 @@ size_t rj_retention_pick(void *ctx, struct rj_span key)
     nsp = rj_span_of(key.data + 2, key.data[1]);
     for (size_t i = 0; i < retention->n; i++) {
         const struct rj_retention_rule *rule = &retention->rules[i];
-        if ((!rule->nsp || rj_span_is(nsp, rule->nsp)) && matches(rule->pattern, name))
+        if ((!rule->nsp || rj_span_is(nsp, rule->nsp)) && rj_room_name_matches(rule->pattern, name))
             return i;
     }
     return SIZE_MAX;

@@ -4,12 +4,14 @@
 #include "broker/connect.h"
 #include "broker/event.h"
 #include "broker/publish.h"
+#include "broker/reads.h"
 #include "broker/room_list.h"
 #include "broker/rooms.h"
 #include "broker/send.h"
 #include "broker/serve.h"
 #include "broker/sockets.h"
 #include "broker/tail.h"
+#include "broker/unread.h"
 
 enum { STRANGER_PAUSE_MS = 100 };
 
@@ -45,6 +47,8 @@ static const struct entry table[] = {
     [REJOIN__COMMAND__KIND_PUBLISH] = {rj_cmd_publish, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
     [REJOIN__COMMAND__KIND_HISTORY] = {rj_cmd_history, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
     [REJOIN__COMMAND__KIND_EVENT] = {rj_cmd_event, FROM_GATEWAY | OF_CLIENT},
+    [REJOIN__COMMAND__KIND_READ] = {rj_cmd_read, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
+    [REJOIN__COMMAND__KIND_UNREAD] = {rj_cmd_unread, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT | HEAVY},
     [REJOIN__COMMAND__KIND_TAIL] = {rj_cmd_tail, FROM_BACKEND},
     [REJOIN__COMMAND__KIND_UNTAIL] = {rj_cmd_untail, FROM_BACKEND},
     [REJOIN__COMMAND__KIND_STATS] = {on_stats, FROM_GATEWAY | FROM_BACKEND},

@@ -52,7 +52,12 @@
     X(asks, "asks_total")                                                                                    \
     X(ask_answers, "ask_answers_total")                                                                      \
     X(asks_timed_out, "asks_timed_out_total")                                                                \
-    X(notes_told, "notes_told_total")
+    X(notes_told, "notes_told_total")                                                                        \
+    X(reads, "reads_total")                                                                                  \
+    X(unreads, "unread_queries_total")                                                                       \
+    X(receipts_sent, "read_receipts_total")                                                                  \
+    X(receipts_merged, "read_receipts_merged_total")                                                         \
+    X(receipts_dropped, "read_receipts_dropped_total")
 
 struct rj_stats {
 #define RJ_STATS_FIELD(field, name) uint64_t field;

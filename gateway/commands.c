@@ -139,11 +139,12 @@ static void refuse(struct rj_client *client, const struct rj_client_event *event
         rj_client_fail(client, event->ack_id, code, message);
 }
 
-/* A page of messages: not for a client whose queue is full already. */
+/* A page of messages, or a list of rooms: not for a client whose queue is full already. */
 static bool has_long_answer(const Rejoin__Command *command)
 {
     return command->kind_case == REJOIN__COMMAND__KIND_HISTORY ||
-           command->kind_case == REJOIN__COMMAND__KIND_JOIN;
+           command->kind_case == REJOIN__COMMAND__KIND_JOIN ||
+           command->kind_case == REJOIN__COMMAND__KIND_UNREAD;
 }
 
 /* At most: the broker drops a frame that is too large for it, and everything else in it. */

@@ -136,10 +136,13 @@ static enum rj_status read_history(struct reading *in)
     return RJ_OK;
 }
 
+/* Socket.IO's own, and those in which the server alone speaks of rooms: a member must not take a message for
+ * a confirmation, a receipt or somebody's coming. */
 static bool is_reserved(const char *event)
 {
-    static const char *const reserved[] = {"connect",       "connect_error", "disconnect",
-                                           "disconnecting", "newListener",   "removeListener"};
+    static const char *const reserved[] = {"connect",        "connect_error",  "disconnect", "disconnecting",
+                                           "newListener",    "removeListener", "room:read",  "room:presence",
+                                           "room:confirmed", "room:failed"};
     for (size_t i = 0; i < sizeof reserved / sizeof *reserved; i++)
         if (strcmp(event, reserved[i]) == 0)
             return true;
@@ -171,8 +174,7 @@ static enum rj_status read_message(struct reading *in, Rejoin__Message *message)
     message->event = (char *)(uintptr_t)default_event;
     if (has_member(in, "event", &value) &&
         (!take_text(in, value, EVENT_MAX_BYTES, &message->event) || is_reserved(message->event)))
-        return refuse(in, RJ_BAD_REQUEST,
-                      "event must be a name of 1 to 128 bytes that Socket.IO does not reserve");
+        return refuse(in, RJ_BAD_REQUEST, "event must be a name of 1 to 128 bytes that is not reserved");
     if (has_member(in, "id", &value) && !take_text(in, value, ID_MAX_BYTES, &message->id))
         return refuse(in, RJ_BAD_REQUEST, "id must be a string of 1 to 128 bytes");
     if (!rj_json_get(in->first, "data", &value))
@@ -219,6 +221,36 @@ static enum rj_status read_publish(struct reading *in)
     return RJ_OK;
 }
 
+static enum rj_status read_read(struct reading *in)
+{
+    Rejoin__Read *read = command_new(in, sizeof *read);
+    rejoin__read__init(read);
+    enum rj_status status = take_room(in, &read->room);
+    if (status)
+        return status;
+    bool has_seq, forgets = false;
+    if (!take_number(in, "seq", &has_seq, &read->seq))
+        return refuse(in, RJ_BAD_REQUEST, "seq must be a whole number");
+    if (!take_flag(in, "forget", &forgets))
+        return refuse(in, RJ_BAD_REQUEST, "forget must be true or false");
+    if (forgets && has_seq)
+        return refuse(in, RJ_BAD_REQUEST, "give seq or forget, not both");
+    read->all = !has_seq;
+    read->forget = forgets;
+    in->command->kind_case = REJOIN__COMMAND__KIND_READ;
+    in->command->read = read;
+    return RJ_OK;
+}
+
+static enum rj_status read_unread(struct reading *in)
+{
+    Rejoin__Unread *unread = command_new(in, sizeof *unread);
+    rejoin__unread__init(unread);
+    in->command->kind_case = REJOIN__COMMAND__KIND_UNREAD;
+    in->command->unread = unread;
+    return RJ_OK;
+}
+
 static enum rj_status read_other(struct reading *in)
 {
     Rejoin__Event *event = command_new(in, sizeof *event);
@@ -238,10 +270,8 @@ static const struct {
     const char *event;
     enum rj_status (*read)(struct reading *in);
 } built_in[] = {
-    {"room:join", read_join},
-    {"room:leave", read_leave},
-    {"room:publish", read_publish},
-    {"room:history", read_history},
+    {"room:join", read_join},       {"room:leave", read_leave}, {"room:publish", read_publish},
+    {"room:history", read_history}, {"room:read", read_read},   {"room:unread", read_unread},
 };
 
 enum rj_status rj_translate_event(const struct rj_client_event *event, struct rj_arena *arena,
@@ -470,6 +500,27 @@ static void put_history(const Rejoin__HistoryPage *page, const char *room, struc
     rj_buf_put_u8(&out->json, '}');
 }
 
+static void put_read(const Rejoin__ReadUpTo *read, struct rj_buf *out)
+{
+    rj_buf_printf(out, "{\"ok\":true,\"unread\":%llu,\"seq\":%llu}", (unsigned long long)read->unread,
+                  (unsigned long long)read->seq);
+}
+
+static void put_unread(const Rejoin__UnreadList *list, struct rj_buf *out)
+{
+    rj_buf_put_str(out, "{\"ok\":true,\"rooms\":[");
+    for (size_t i = 0; i < list->n_rooms; i++) {
+        rj_buf_put_str(out, i ? ",{\"room\":" : "{\"room\":");
+        put_text(out, list->rooms[i]->name);
+        rj_buf_put_str(out, ",\"unread\":");
+        rj_buf_put_u64_dec(out, list->rooms[i]->unread);
+        rj_buf_put_str(out, ",\"seq\":");
+        rj_buf_put_u64_dec(out, list->rooms[i]->seq);
+        rj_buf_put_u8(out, '}');
+    }
+    rj_buf_put_str(out, list->more ? "],\"more\":true}" : "]}");
+}
+
 /* The arguments in an array of a backend's. */
 static struct rj_span args_of(ProtobufCBinaryData array)
 {
@@ -505,6 +556,8 @@ void rj_translate_reply(const Rejoin__Reply *reply, const char *room, struct rj_
     case REJOIN__REPLY__RESULT_JOINED: put_joined(reply->joined, arena, out); return;
     case REJOIN__REPLY__RESULT_PUBLISHED: put_published(reply->published, &out->json); return;
     case REJOIN__REPLY__RESULT_HISTORY: put_history(reply->history, room ? room : "", arena, out); return;
+    case REJOIN__REPLY__RESULT_READ: put_read(reply->read, &out->json); return;
+    case REJOIN__REPLY__RESULT_UNREAD: put_unread(reply->unread, &out->json); return;
     case REJOIN__REPLY__RESULT_EVENT: put_event_answer(reply->event, arena, out); return;
     default: rj_buf_put_str(&out->json, "{\"ok\":true}");
     }

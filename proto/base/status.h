@@ -16,6 +16,7 @@
     X(TOO_MANY, "too_many", "a configured limit of number is reached")                                       \
     X(NOT_FOUND, "not_found", "no such thing")                                                               \
     X(NOT_JOINED, "not_joined", "the room must be joined first")                                             \
+    X(NO_USER, "no_user", "only a client with a user can do that")                                           \
     X(FORBIDDEN, "forbidden", "not permitted")                                                               \
     X(CONFLICT, "conflict", "changed meanwhile")                                                             \
     X(GAP, "gap", "what was asked for is no longer kept")                                                    \

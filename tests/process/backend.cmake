@@ -8,7 +8,9 @@ foreach(name test_backend_publish test_backend_tail test_backend_ctl)
 endforeach()
 
 rj_unit_tests(test_backend_serve process rj_test_backend rj_test_serve rj_base)
+rj_unit_tests(test_backend_reads process rj_test_backend)
 add_dependencies(test_backend_serve rejoin-broker)
+add_dependencies(test_backend_reads rejoin-broker)
 
 # What the official protocol suite talks to, and the backend that the end-to-end tests steer; in bin/, beside the
 # programs that they need.

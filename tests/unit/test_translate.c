@@ -312,6 +312,76 @@ static void a_plain_message_is_its_arguments(void **state)
     }
 }
 
+static void read_takes_a_seq_or_all_or_forgets(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(translate(f, "room:read", "{\"room\":\"a\",\"seq\":9}"), RJ_OK);
+    assert_int_equal(f->command.kind_case, REJOIN__COMMAND__KIND_READ);
+    assert_string_equal(f->command.read->room, "a");
+    assert_int_equal(f->command.read->seq, 9);
+    assert_false(f->command.read->all || f->command.read->forget);
+    assert_int_equal(translate(f, "room:read", "\"a\""), RJ_OK);
+    assert_true(f->command.read->all);
+    assert_int_equal(translate(f, "room:read", "{\"room\":\"a\",\"forget\":true}"), RJ_OK);
+    assert_true(f->command.read->forget);
+    static const char *const wrong[] = {
+        "",
+        "{\"seq\":1}",
+        "{\"room\":\"a\",\"seq\":\"1\"}",
+        "{\"room\":\"a\",\"seq\":-1}",
+        "{\"room\":\"a\",\"forget\":1}",
+        "{\"room\":\"a\",\"seq\":1,\"forget\":true}",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(translate(f, "room:read", wrong[i]), RJ_BAD_REQUEST);
+        assert_non_null(f->why);
+    }
+    assert_int_equal(translate(f, "room:unread", ""), RJ_OK);
+    assert_int_equal(f->command.kind_case, REJOIN__COMMAND__KIND_UNREAD);
+}
+
+static void what_is_unread_is_listed_by_room(void **state)
+{
+    struct fixture *f = *state;
+    Rejoin__ReadUpTo read = REJOIN__READ_UP_TO__INIT;
+    Rejoin__Reply r = REJOIN__REPLY__INIT;
+    read.seq = 4;
+    read.unread = 2;
+    r.result_case = REJOIN__REPLY__RESULT_READ;
+    r.read = &read;
+    reply(f, &r);
+    assert_string_equal(rj_buf_cstr(&f->args.json), "{\"ok\":true,\"unread\":2,\"seq\":4}");
+
+    Rejoin__UnreadList__Room rooms[2] = {REJOIN__UNREAD_LIST__ROOM__INIT, REJOIN__UNREAD_LIST__ROOM__INIT};
+    Rejoin__UnreadList__Room *both[] = {&rooms[0], &rooms[1]};
+    Rejoin__UnreadList list = REJOIN__UNREAD_LIST__INIT;
+    r = (Rejoin__Reply)REJOIN__REPLY__INIT;
+    r.result_case = REJOIN__REPLY__RESULT_UNREAD;
+    r.unread = &list;
+    reply(f, &r);
+    assert_string_equal(rj_buf_cstr(&f->args.json), "{\"ok\":true,\"rooms\":[]}");
+    rooms[0].name = "a";
+    rooms[1].name = "\"b\"";
+    rooms[1].unread = UINT64_MAX;
+    list.rooms = both;
+    list.n_rooms = 2;
+    list.more = true;
+    reply(f, &r);
+    assert_string_equal(
+        rj_buf_cstr(&f->args.json),
+        "{\"ok\":true,\"rooms\":[{\"room\":\"a\",\"unread\":0,\"seq\":0},{\"room\":\"\\\"b\\\"\","
+        "\"unread\":18446744073709551615,\"seq\":0}],\"more\":true}");
+}
+
+static void nobody_speaks_as_the_server(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(translate(f, "room:publish", "{\"room\":\"a\",\"data\":1,\"event\":\"room:confirmed\"}"),
+                     RJ_BAD_REQUEST);
+    assert_int_equal(translate(f, "room:publish", "{\"room\":\"a\",\"data\":1,\"event\":\"room:message\"}"),
+                     RJ_OK);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(join_takes_a_name_or_an_object, setup, teardown),
     cmocka_unit_test_setup_teardown(bad_rooms_are_refused_with_a_reason, setup, teardown),
@@ -327,6 +397,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(an_empty_answer_has_no_arguments, setup, teardown),
     cmocka_unit_test_setup_teardown(an_envelope_without_a_room_names_none, setup, teardown),
     cmocka_unit_test(a_plain_message_is_its_arguments),
+    cmocka_unit_test_setup_teardown(read_takes_a_seq_or_all_or_forgets, setup, teardown),
+    cmocka_unit_test_setup_teardown(what_is_unread_is_listed_by_room, setup, teardown),
+    cmocka_unit_test_setup_teardown(nobody_speaks_as_the_server, setup, teardown),
 };
 
 RJ_TEST_MAIN(tests)

@@ -174,6 +174,14 @@ void rj_ctl_print_room(struct rj_buf *out, const struct rejoin_room *room)
     rj_buf_put_u8(out, '}');
 }
 
+void rj_ctl_print_unread(struct rj_buf *out, const struct rejoin_unread_room *room)
+{
+    put_text(out, "{\"room\":", room->name);
+    put_number(out, ",\"unread\":", room->unread);
+    put_number(out, ",\"seq\":", room->seq);
+    rj_buf_put_u8(out, '}');
+}
+
 void rj_ctl_print_metric(struct rj_buf *out, const struct rejoin_metric *metric)
 {
     const double exact = 9007199254740992.0; /* below 2^53 a whole number is printed as one */

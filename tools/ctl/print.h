@@ -3,6 +3,7 @@
 #define RJ_CTL_PRINT_H
 
 #include "proto/base/buf.h"
+#include "rejoin_reads.h"
 #include "rejoin_sockets.h"
 
 /* Appends a message as one JSON object without a line break:
@@ -27,6 +28,9 @@ void rj_ctl_print_socket(struct rj_buf *out, const struct rejoin_socket *socket)
 
 /* Appends {"room":…,"members":…} */
 void rj_ctl_print_room(struct rj_buf *out, const struct rejoin_room *room);
+
+/* Appends {"room":…,"unread":…,"seq":…} */
+void rj_ctl_print_unread(struct rj_buf *out, const struct rejoin_unread_room *room);
 
 /* Appends `name value` as in Prometheus' text format. */
 void rj_ctl_print_metric(struct rj_buf *out, const struct rejoin_metric *metric);

@@ -11,6 +11,7 @@
 #include "proto/base/mem.h"
 #include "rejoin.h"
 #include "rejoin.pb-c.h"
+#include "rejoin_reads.h"
 #include "rejoin_serve.h"
 #include "rejoin_sockets.h"
 
@@ -40,6 +41,8 @@ struct rj_sdk_call {
         rejoin_on_done *done;
         rejoin_on_sockets *sockets;
         rejoin_on_rooms *rooms;
+        rejoin_on_read *read;
+        rejoin_on_unread *unread;
     } callback; /* may be NULL */
     void *arg;
     uint64_t job; /* of an answer to a job */

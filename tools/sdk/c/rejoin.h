@@ -60,6 +60,7 @@ enum rejoin_status {
     REJOIN_FULL,
     REJOIN_IO,
     REJOIN_INTERNAL,
+    REJOIN_NO_USER,
     REJOIN_MISUSE, /* the call is not allowed here, inside a callback */
 };
 

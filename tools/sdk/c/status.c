@@ -26,6 +26,7 @@ static const enum rj_status protocol[] = {
     [REJOIN_FULL] = RJ_FULL,
     [REJOIN_IO] = RJ_IO,
     [REJOIN_INTERNAL] = RJ_INTERNAL,
+    [REJOIN_NO_USER] = RJ_NO_USER,
 };
 enum { SHARED = sizeof protocol / sizeof protocol[0] };
 
