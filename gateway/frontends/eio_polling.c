@@ -62,10 +62,10 @@ void rj_eio_poll_answer(struct rj_eio_session *session)
         rj_eio_session_mark(session);
 }
 
-static void on_poll_gone(void *owner, struct rj_peer *peer, bool is_fault)
+static void on_poll_gone(void *owner, struct rj_peer *peer, const char *fault)
 {
     struct rj_eio_session *session = owner;
-    (void)peer, (void)is_fault;
+    (void)peer, (void)fault;
     session->poll = NULL;
     rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
 }
@@ -143,13 +143,13 @@ static void on_post_body(void *owner, struct rj_peer *peer, struct rj_span body)
     on_payload(session, body);
 }
 
-static void on_post_gone(void *owner, struct rj_peer *peer, bool is_fault)
+static void on_post_gone(void *owner, struct rj_peer *peer, const char *fault)
 {
     struct rj_eio_session *session = owner;
     (void)peer;
     session->post = NULL;
-    if (is_fault)
-        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, "a body that is too large");
+    if (fault)
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, fault);
     else
         rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
 }

@@ -50,13 +50,13 @@ static void on_writable(void *owner, struct rj_peer *peer)
     rj_eio_mark_dirty(owner);
 }
 
-static void on_gone(void *owner, struct rj_peer *peer, bool is_fault)
+static void on_gone(void *owner, struct rj_peer *peer, const char *fault)
 {
     struct rj_eio_session *session = owner;
     (void)peer;
     session->websocket = NULL;
-    if (is_fault)
-        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, "a message that is too large");
+    if (fault)
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, fault);
     else
         rj_eio_session_end(session, RJ_REASON_TRANSPORT_CLOSE, "1");
 }
@@ -123,10 +123,12 @@ static void on_candidate_message(void *owner, struct rj_peer *peer, bool is_bina
         rj_eio_ws_drop_candidate(session);
 }
 
-static void on_candidate_gone(void *owner, struct rj_peer *peer, bool is_fault)
+static void on_candidate_gone(void *owner, struct rj_peer *peer, const char *fault)
 {
-    (void)peer, (void)is_fault;
-    forget_candidate(owner);
+    struct rj_eio_session *session = owner;
+    if (fault)
+        rj_eio_note_refusal(session->eio, peer, fault);
+    forget_candidate(session);
 }
 
 static const struct rj_peer_events candidate_events = {.on_message = on_candidate_message,
@@ -188,9 +190,9 @@ static void on_ticket_open(void *owner, struct rj_peer *peer)
     free_ticket(ticket);
 }
 
-static void on_ticket_gone(void *owner, struct rj_peer *peer, bool is_fault)
+static void on_ticket_gone(void *owner, struct rj_peer *peer, const char *fault)
 {
-    (void)peer, (void)is_fault;
+    (void)peer, (void)fault;
     free_ticket(owner);
 }
 

@@ -23,8 +23,8 @@ struct rj_peer_events {
     /* The body of the POST is complete. */
     void (*on_body)(void *owner, struct rj_peer *peer, struct rj_span body);
     /* The connection is gone, or the exchange was given up by the other side; nothing is attached any more.
-     * `is_fault`: the peer broke a rule of its transport. */
-    void (*on_gone)(void *owner, struct rj_peer *peer, bool is_fault);
+     * `fault`: what rule of its transport the peer broke, in a few words; NULL: none. */
+    void (*on_gone)(void *owner, struct rj_peer *peer, const char *fault);
 };
 
 void rj_peer_attach(struct rj_peer *peer, const struct rj_peer_events *events, void *owner);
@@ -60,7 +60,8 @@ size_t rj_peer_unsent_bytes(const struct rj_peer *peer);
  * take is kept, and on_writable comes when it has gone. False: the connection is broken, close it. */
 bool rj_peer_write(struct rj_peer *peer, struct rj_span frames);
 
-/* Detaches and closes with this code when the turn ends. */
+/* Detaches and closes with this code when the turn ends, behind what was written. The other side gets a
+ * moment to read it. */
 void rj_peer_close(struct rj_peer *peer, unsigned code);
 
 #endif

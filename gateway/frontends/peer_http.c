@@ -8,17 +8,16 @@
  * the connection anyway may go at once.)
  * - The reply is one write, headers and body.
  * - A held GET must be freed of libwebsockets' timeout, or it is killed.
- * - HTTP_DROP_PROTOCOL comes whenever a transaction ends, also when the other side went away.
+ * - HTTP_DROP_PROTOCOL comes whenever a transaction begins or ends, also when the other side went away, and
+ * when libwebsockets gives up on a head that it cannot read. It says nothing to the client then, so we do.
+ * - Its own timeouts start again with every byte; ours (rj_server_wait) do not, and come first.
  */
 #include <stdlib.h>
+#include <sys/socket.h>
 
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
-#include "proto/base/clock.h"
 #include "proto/base/mem.h"
-
-/* A body may come slowly, but not for ever; libwebsockets itself starts its clock again with every byte. */
-enum { BODY_TIMEOUT_MS = 60000 };
 
 /* A body that nobody wants is read and discarded up to this size, so that the connection lives on. */
 static uint64_t discard_limit(const struct rj_peer *peer)
@@ -41,7 +40,22 @@ static bool ends_connection(const struct rj_peer *peer)
     return peer->must_close || peer->is_last;
 }
 
-/* -1: the connection is to be closed. One that ends waits until the kernel has the whole reply: libwebsockets
+/* The exchange is over and the connection is kept. */
+static int complete(struct rj_peer *peer)
+{
+    peer->is_completing = true;
+    int is_lost = lws_http_transaction_completed(peer->wsi);
+    peer->is_completing = false;
+    if (is_lost) {
+        peer->state = RJ_PEER_CLOSED;
+        return -1;
+    }
+    rj_tcp_bytes_of(lws_get_socket_fd(peer->wsi), &peer->before);
+    rj_server_wait(peer->server, peer, RJ_WAIT_NEXT);
+    return 0;
+}
+
+/* -1: the connection is to be closed. The exchange ends when the kernel has the whole reply: libwebsockets
  * would give it 5 s. */
 static int write_reply(struct rj_peer *peer)
 {
@@ -49,10 +63,16 @@ static int write_reply(struct rj_peer *peer)
                    lws_write(peer->wsi, peer->reply.data, peer->reply.len, LWS_WRITE_HTTP_FINAL) < 0;
     peer->is_written = true;
     rj_buf_free(&peer->reply);
-    if (!is_lost && ends_connection(peer) && lws_partial_buffered(peer->wsi))
+    if (!is_lost && lws_partial_buffered(peer->wsi))
         return 0; /* HTTP_WRITEABLE comes again */
     forget_exchange(peer);
-    return is_lost || ends_connection(peer) || lws_http_transaction_completed(peer->wsi) ? -1 : 0;
+    if (is_lost || ends_connection(peer)) {
+        if (peer->must_close && !is_lost)
+            rj_peer_linger(peer); /* there may be input that nobody reads */
+        peer->state = RJ_PEER_CLOSED;
+        return -1;
+    }
+    return complete(peer);
 }
 
 /* The reply leaves when the socket is writable and the request has been read to its end. */
@@ -138,7 +158,9 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
     peer->says_keep = request.is_http_1_0 && !request.is_last;
     peer->is_head = request.method == RJ_HTTP_HEAD;
     peer->expects_body = request.method == RJ_HTTP_POST;
-    peer->body_until_ms = rj_clock_mono_ms() + BODY_TIMEOUT_MS;
+    rj_server_note_request(peer->server, peer);
+    if (peer->expects_body)
+        rj_server_wait(peer->server, peer, RJ_WAIT_MESSAGE);
     peer->must_close = request.method == RJ_HTTP_OTHER || request.length > discard_limit(peer);
     if (has_bad_framing(&request, &status))
         rj_peer_reply(peer, &(struct rj_response){.status = status, .wants_close = true});
@@ -153,13 +175,11 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
 
 int rj_peer_on_body(struct rj_peer *peer, void *in, size_t len)
 {
-    if (rj_clock_mono_ms() > peer->body_until_ms)
-        return -1;
     if (peer->state != RJ_PEER_EXCHANGE || !peer->events || len == 0)
         return 0; /* nobody wants it any more */
     if (peer->input.len + len > rj_server_options(peer->server)->max_message_bytes) {
         rj_buf_free(&peer->input);
-        rj_peer_lose(peer, true);
+        rj_peer_lose(peer, "a body that is too large");
         return 0;
     }
     rj_buf_put(&peer->input, in, len);
@@ -172,6 +192,7 @@ int rj_peer_on_body_complete(struct rj_peer *peer, void *in, size_t len)
     if (peer->is_body_done)
         return -1; /* more came before the reply has gone */
     peer->is_body_done = true;
+    rj_timeq_cancel(&peer->limit);
     const struct rj_peer_events *events = peer->events;
     if (peer->state == RJ_PEER_EXCHANGE && events && events->on_body)
         events->on_body(peer->owner, peer, rj_buf_span(&peer->input));
@@ -189,12 +210,36 @@ int rj_peer_on_http_writable(struct rj_peer *peer, void *in, size_t len)
     return peer->state == RJ_PEER_ANSWERED && is_read ? write_reply(peer) : 0;
 }
 
+/* libwebsockets closes the connection before there was a whole head. Unless that is the client's own wish, it
+ * gets to know why. */
+static void answer_unreadable(struct rj_peer *peer)
+{
+    static const char too_long[] = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
+                                   "Connection: close\r\n\r\n";
+    static const char bad[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    int fd = lws_get_socket_fd(peer->wsi);
+    struct rj_tcp_bytes now;
+    char byte;
+    bool is_ended = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
+    if (is_ended || !rj_tcp_bytes_of(fd, &now) || now.received == peer->before.received ||
+        now.sent != peer->before.sent)
+        return;
+    size_t limit = rj_server_options(peer->server)->max_header_bytes;
+    rj_server_count(peer->server)->unreadable++;
+    rj_peer_say(peer, now.received - peer->before.received > limit ? too_long : bad);
+    rj_peer_linger(peer);
+}
+
 int rj_peer_on_http_drop(struct rj_peer *peer, void *in, size_t len)
 {
     (void)in, (void)len;
+    if (peer->state == RJ_PEER_IDLE && !peer->is_completing && !rj_request_is_there(peer->wsi)) {
+        peer->state = RJ_PEER_CLOSED;
+        answer_unreadable(peer);
+    }
     if (peer->state != RJ_PEER_EXCHANGE && peer->state != RJ_PEER_ANSWERED)
         return 0;
     forget_exchange(peer);
-    rj_peer_lose(peer, false);
+    rj_peer_lose(peer, NULL);
     return 0;
 }

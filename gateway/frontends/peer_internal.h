@@ -5,8 +5,13 @@
 
 #include <libwebsockets.h>
 
+#include "gateway/frontends/addresses.h"
 #include "gateway/frontends/peer.h"
+#include "gateway/frontends/receiver.h"
 #include "gateway/frontends/server.h"
+#include "gateway/frontends/tcp_bytes.h"
+#include "gateway/frontends/timeq.h"
+#include "gateway/frontends/ws_reader.h"
 
 enum rj_peer_state {
     RJ_PEER_IDLE,      /* HTTP, between two exchanges */
@@ -14,31 +19,42 @@ enum rj_peer_state {
     RJ_PEER_ANSWERED,  /* the reply is ready, but not written */
     RJ_PEER_UPGRADING, /* the upgrade is accepted, the 101 not sent */
     RJ_PEER_WEBSOCKET,
-    RJ_PEER_CLOSED, /* nobody is interested any more */
+    RJ_PEER_CLOSED,   /* nobody is interested any more */
+    RJ_PEER_FLUSHING, /* our last words wait to be read */
 };
 
 struct rj_peer {
     struct rj_server *server;
     struct lws *wsi;
     enum rj_peer_state state;
-    bool expects_body;   /* the request was a POST */
-    bool is_body_done;   /* the body was complete once */
-    bool is_head;        /* the request was a HEAD */
-    bool must_close;     /* the connection ends with this reply, which waits for nothing */
-    bool is_last;        /* it ends with this reply, because the client wants it so */
-    bool says_keep;      /* the reply has to say that it does not end */
-    bool is_written;     /* the reply was, but the kernel has not taken all of it */
-    bool is_closing;     /* in server->closing */
-    unsigned close_code; /* then */
-    size_t unsent_bytes; /* of the last write, while libwebsockets holds some of it */
+    bool expects_body;    /* the request was a POST */
+    bool is_body_done;    /* the body was complete once */
+    bool is_head;         /* the request was a HEAD */
+    bool must_close;      /* the connection ends with this reply, which waits for nothing */
+    bool is_last;         /* it ends with this reply, because the client wants it so */
+    bool says_keep;       /* the reply has to say that it does not end */
+    bool is_written;      /* the reply was, but the kernel has not taken all of it */
+    bool is_half_open;    /* it has not sent a request yet */
+    bool is_completing;   /* libwebsockets ends the transaction, not the connection */
+    bool is_ended;        /* the other side has closed, or is broken */
+    bool is_closing;      /* in server->closing */
+    unsigned close_code;  /* then, of a WebSocket; 0: a Close frame without one */
+    const char *farewell; /* then, over HTTP: a whole response, a literal; NULL: nothing */
+    size_t unsent_bytes;  /* of the last write, while libwebsockets holds some of it */
 
-    uint64_t body_until_ms; /* when the POST must have come to its end */
+    struct rj_address *address;
+    struct rj_timeq_entry limit; /* until what is waited for must have come (enum rj_wait) */
+    struct rj_tcp_bytes before;  /* HTTP: all that belongs to earlier exchanges */
+
+    struct rj_source source; /* listed while it is a WebSocket */
+    struct rj_ws_reader reader;
+    struct rj_buf pong; /* to be sent when it can be written to */
 
     const struct rj_peer_events *events; /* NULL: nobody is attached */
     void *owner;
     char *allow_origin;  /* owned, or NULL */
     struct rj_buf reply; /* ANSWERED: the bytes */
-    struct rj_buf input; /* a body or message so far */
+    struct rj_buf input; /* a body so far */
     struct rj_peer *next_closing, *prev_closing;
 };
 
@@ -57,7 +73,20 @@ int rj_peer_on_ws_writable(struct rj_peer *peer, void *in, size_t len);
 int rj_peer_on_ws_drop(struct rj_peer *peer, void *in, size_t len);
 
 /* Tells whom is attached that it is over. The peer stays until its wsi is destroyed. */
-void rj_peer_lose(struct rj_peer *peer, bool is_fault);
+void rj_peer_lose(struct rj_peer *peer, const char *fault);
+
+/* What was waited for (rj_server_wait) has not come. */
+void rj_peer_on_overdue(struct rj_peer *peer);
+
+/* Keeps the connection open beside libwebsockets, which is about to close it, until what was written can be
+ * expected to have arrived. */
+void rj_peer_linger(struct rj_peer *peer);
+
+/* Sends a whole response past libwebsockets, which has nothing under way. A short one, at the end. */
+void rj_peer_say(const struct rj_peer *peer, const char *response);
+
+/* The end of a WebSocket: false when its last words have to wait, and rj_peer_kill is to come again. */
+bool rj_peer_ws_end(struct rj_peer *peer);
 
 /* Closes in earnest. Only outside the peer's own callbacks. */
 void rj_peer_kill(struct rj_peer *peer);

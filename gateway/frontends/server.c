@@ -1,17 +1,26 @@
 #include "gateway/frontends/server.h"
 
 #include <stdlib.h>
+#include <sys/socket.h>
 #include <unistd.h>
 
+#include "gateway/frontends/addresses.h"
+#include "gateway/frontends/linger.h"
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
+#include "gateway/frontends/timeq.h"
+#include "proto/base/clock.h"
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
-/* Half-open peers: time to send a whole request, and to send the next one on a kept connection. */
-enum { REQUEST_TIMEOUT_S = 10, KEEPALIVE_TIMEOUT_S = 60 };
+/* How much later than ours libwebsockets' own timeouts come. */
+enum { MARGIN_S = 10 };
 
-enum { RX_BUFFER_BYTES = 1024, TX_PACKET_BYTES = 4 << 20 };
+/* How long last words that the kernel does not take are waited for. */
+enum { FLUSH_MS = 5000 };
+
+/* libwebsockets allocates the first for each WebSocket, but reads from none (peer_ws.c). */
+enum { RX_BUFFER_BYTES = 16, TX_PACKET_BYTES = 4 << 20 };
 
 struct rj_server {
     struct rj_server_options options;
@@ -22,8 +31,17 @@ struct rj_server {
     lws_retry_bo_t no_idle_policy; /* zeroes: no timers and pings of libwebsockets' own */
     struct rj_arena arena;
     struct rj_peer *closing; /* a list */
+    struct rj_timeq waits[RJ_WAITS];
+    struct rj_receiver *receiver;
+    struct rj_linger *linger;
+    struct rj_addresses *addresses;
+    struct rj_address *entering; /* of the socket that is being adopted */
     size_t n_peers;
+    size_t n_half_open;
+    struct rj_server_counters counters;
     bool is_poked;
+    uv_timer_t *timer; /* its own memory: it closes after us */
+    uint64_t armed_ms; /* what the timer is set to; UINT64_MAX: not */
 };
 
 /* ------------------------------------------------------------------------------------------- dispatching */
@@ -49,8 +67,25 @@ static peer_handler *const handlers[] = {
 
 static void on_accepted(struct rj_server *server, struct lws *wsi)
 {
-    lws_set_opaque_user_data(wsi, rj_peer_new(server, wsi));
+    struct rj_peer *peer = rj_peer_new(server, wsi);
+    lws_set_opaque_user_data(wsi, peer);
     server->n_peers++;
+    peer->address = server->entering;
+    server->entering = NULL;
+    peer->is_half_open = true;
+    peer->address->half_open++;
+    server->n_half_open++;
+    rj_server_wait(server, peer, RJ_WAIT_HEAD);
+}
+
+void rj_server_note_request(struct rj_server *server, struct rj_peer *peer)
+{
+    rj_timeq_cancel(&peer->limit);
+    if (!peer->is_half_open)
+        return;
+    peer->is_half_open = false;
+    peer->address->half_open--;
+    server->n_half_open--;
 }
 
 static void on_destroyed(struct rj_server *server, struct lws *wsi)
@@ -60,6 +95,8 @@ static void on_destroyed(struct rj_server *server, struct lws *wsi)
         return; /* libwebsockets' own pipe */
     lws_set_opaque_user_data(wsi, NULL);
     server->n_peers--;
+    rj_server_note_request(server, peer);
+    rj_addresses_leave(server->addresses, &peer->address);
     rj_peer_free(peer);
 }
 
@@ -82,8 +119,17 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 /* ---------------------------------------------------------------------------------------------- opening */
 
+static int to_seconds(uint64_t ms)
+{
+    return (int)(ms / 1000) + MARGIN_S;
+}
+
 static struct lws_context *create_context(struct rj_server *server)
 {
+    const struct rj_server_options *options = &server->options;
+    uint64_t longest_ms = options->handshake_timeout_ms > options->message_timeout_ms
+                              ? options->handshake_timeout_ms
+                              : options->message_timeout_ms;
     server->protocols[0] = (struct lws_protocols){
         .name = "rejoin",
         .callback = on_event,
@@ -104,15 +150,14 @@ static struct lws_context *create_context(struct rj_server *server)
         .protocols = server->protocols,
         .mounts = &server->mount,
         .foreign_loops = loops,
-        .options =
-            LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_VALIDATE_UTF8 | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
+        .options = LWS_SERVER_OPTION_LIBUV | LWS_SERVER_OPTION_DISABLE_OS_CA_CERTS,
         .user = server,
         .pcontext = &server->context,
         .gid = -1,
         .uid = -1,
-        .max_http_header_data = RJ_MAX_HEADER_BYTES,
-        .timeout_secs = REQUEST_TIMEOUT_S,
-        .keepalive_timeout = KEEPALIVE_TIMEOUT_S,
+        .max_http_header_data = (unsigned short)options->max_header_bytes,
+        .timeout_secs = (unsigned)to_seconds(longest_ms),
+        .keepalive_timeout = to_seconds(options->keepalive_timeout_ms),
         .retry_and_idle_policy = &server->no_idle_policy,
     };
     lws_set_log_level(LLL_ERR, NULL);
@@ -121,28 +166,97 @@ static struct lws_context *create_context(struct rj_server *server)
     return context;
 }
 
+static void free_timer(uv_handle_t *timer)
+{
+    free(timer);
+}
+
+static void open_waits(struct rj_server *server)
+{
+    const struct rj_server_options *options = &server->options;
+    rj_timeq_init(&server->waits[RJ_WAIT_HEAD], options->handshake_timeout_ms);
+    rj_timeq_init(&server->waits[RJ_WAIT_NEXT], options->keepalive_timeout_ms);
+    rj_timeq_init(&server->waits[RJ_WAIT_MESSAGE], options->message_timeout_ms);
+    rj_timeq_init(&server->waits[RJ_WAIT_FLUSH], FLUSH_MS);
+    server->armed_ms = UINT64_MAX;
+    server->timer = rj_calloc(1, sizeof *server->timer);
+    uv_timer_init(options->loop, server->timer);
+}
+
 enum rj_status rj_server_open(const struct rj_server_options *options, struct rj_server **out)
 {
     struct rj_server *server = rj_calloc(1, sizeof *server);
     server->options = *options;
-    server->context = create_context(server);
-    if (!server->context) {
+    enum rj_status status = rj_receiver_open(options->loop, &server->receiver);
+    if (status == RJ_OK && !(server->context = create_context(server))) {
+        rj_receiver_close(&server->receiver);
+        status = RJ_UNAVAILABLE;
+    }
+    if (status != RJ_OK) {
         free(server);
-        return RJ_UNAVAILABLE;
+        return status;
     }
     server->vhost = lws_get_vhost_by_name(server->context, "default");
+    server->linger = rj_linger_new(server->receiver);
+    server->addresses = rj_addresses_new();
+    open_waits(server);
     *out = server;
     return RJ_OK;
 }
 
+/* There is no request yet, so nobody can be sure that it is read. */
+static void turn_away(struct rj_server *server, int fd)
+{
+    static const char response[] =
+        "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
+    server->counters.refused++;
+    (void)!send(fd, response, sizeof response - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    rj_linger_add(server->linger, fd);
+}
+
 void rj_server_adopt(struct rj_server *server, int fd)
 {
+    struct rj_address *address = rj_addresses_enter(server->addresses, fd);
+    if (address->connections > server->options.max_of_address ||
+        address->half_open >= server->options.max_half_open) {
+        rj_addresses_leave(server->addresses, &address);
+        turn_away(server, fd);
+        return;
+    }
+    server->entering = address; /* for on_accepted, which comes within the call */
     lws_adopt_socket_vhost(server->vhost, fd);
+    if (server->entering)
+        rj_addresses_leave(server->addresses, &server->entering);
 }
 
 size_t rj_server_peers(const struct rj_server *server)
 {
-    return server->n_peers;
+    return server->n_peers + rj_linger_count(server->linger);
+}
+
+size_t rj_server_half_open(const struct rj_server *server)
+{
+    return server->n_half_open;
+}
+
+const struct rj_server_counters *rj_server_counters(const struct rj_server *server)
+{
+    return &server->counters;
+}
+
+struct rj_server_counters *rj_server_count(struct rj_server *server)
+{
+    return &server->counters;
+}
+
+struct rj_receiver *rj_server_receiver(struct rj_server *server)
+{
+    return server->receiver;
+}
+
+struct rj_linger *rj_server_linger(struct rj_server *server)
+{
+    return server->linger;
 }
 
 const struct rj_server_options *rj_server_options(const struct rj_server *server)
@@ -159,6 +273,52 @@ struct rj_arena *rj_server_arena(struct rj_server *server)
 void rj_server_poke(struct rj_server *server)
 {
     server->is_poked = true;
+}
+
+/* ------------------------------------------------------------------------------------------------ time */
+
+void rj_server_wait(struct rj_server *server, struct rj_peer *peer, enum rj_wait wait)
+{
+    rj_timeq_set(&server->waits[wait], &peer->limit, rj_clock_mono_ms());
+}
+
+/* The timer only wakes the loop: what is due is done by the turn. */
+static void on_timer(uv_timer_t *timer)
+{
+    (void)timer;
+}
+
+static void arm_timer(struct rj_server *server, uint64_t now_ms)
+{
+    uint64_t first_ms = rj_linger_deadline(server->linger);
+    for (size_t i = 0; i < RJ_WAITS; i++) {
+        uint64_t one_ms = rj_timeq_first(&server->waits[i]);
+        first_ms = one_ms < first_ms ? one_ms : first_ms;
+    }
+    if (first_ms == server->armed_ms)
+        return;
+    server->armed_ms = first_ms;
+    if (first_ms == UINT64_MAX) {
+        uv_timer_stop(server->timer);
+        return;
+    }
+    uv_update_time(server->options.loop);
+    uv_timer_start(server->timer, on_timer, first_ms > now_ms ? first_ms - now_ms : 0, 0);
+}
+
+#define PEER_OF(entry) ((struct rj_peer *)((char *)(entry)-offsetof(struct rj_peer, limit)))
+
+static void tick(struct rj_server *server, uint64_t now_ms)
+{
+    struct rj_timeq_entry *entry;
+    if (now_ms < server->armed_ms)
+        return;
+    server->armed_ms = UINT64_MAX;
+    for (size_t i = 0; i < RJ_WAITS; i++) {
+        while ((entry = rj_timeq_expired(&server->waits[i], now_ms)))
+            rj_peer_on_overdue(PEER_OF(entry));
+    }
+    rj_linger_tick(server->linger, now_ms);
 }
 
 /* ---------------------------------------------------------------------------------------------- closing */
@@ -190,6 +350,8 @@ void rj_server_unlist(struct rj_server *server, struct rj_peer *peer)
 
 void rj_server_flush(struct rj_server *server)
 {
+    uint64_t now_ms = rj_clock_mono_ms();
+    tick(server, now_ms);
     for (struct rj_peer *peer; (peer = server->closing);) {
         rj_server_unlist(server, peer);
         rj_peer_kill(peer); /* may free it */
@@ -198,6 +360,7 @@ void rj_server_flush(struct rj_server *server)
     if (server->is_poked)
         lws_cancel_service(server->context);
     server->is_poked = false;
+    arm_timer(server, now_ms);
 }
 
 void rj_server_close(struct rj_server **taken)
@@ -209,10 +372,15 @@ void rj_server_close(struct rj_server **taken)
     /* With a foreign loop, handles close while the loop runs, and the second call frees the rest. `pcontext`
      * makes libwebsockets null server->context when it is gone. */
     lws_context_destroy(server->context);
+    rj_linger_free(&server->linger);
+    rj_receiver_close(&server->receiver);
+    uv_timer_stop(server->timer);
+    uv_close((uv_handle_t *)server->timer, free_timer);
     for (int i = 0; i < 100 && uv_run(server->options.loop, UV_RUN_NOWAIT); i++)
         ;
     if (server->context)
         lws_context_destroy(server->context);
+    rj_addresses_free(&server->addresses);
     rj_arena_free(&server->arena);
     free(server);
 }

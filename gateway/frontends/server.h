@@ -28,9 +28,24 @@ struct rj_server_options {
     uv_loop_t *loop;
     const struct rj_route *routes; /* borrowed as long as the server lives */
     size_t n_routes;
-    char *const *more_headers; /* that peers can tell of; NULL ends it; NULL: none */
-    size_t max_message_bytes;  /* of a WebSocket message or a body */
-    int stuck_timeout_s;       /* for a reply that is not read */
+    char *const *more_headers;     /* that peers can tell of; NULL ends it; NULL: none */
+    size_t max_message_bytes;      /* of a WebSocket message or a body */
+    uint64_t max_fragments;        /* frames that one WebSocket message may come in */
+    size_t max_header_bytes;       /* of a request, at most RJ_MAX_HEADER_BYTES */
+    size_t max_of_address;         /* connections of one address … */
+    size_t max_half_open;          /* … and of them, those that have not sent a request yet */
+    uint64_t handshake_timeout_ms; /* for the first request's head */
+    uint64_t keepalive_timeout_ms; /* from an answer to the next request's head */
+    uint64_t message_timeout_ms;   /* for a body or WebSocket message, from its first byte to its last */
+    int stuck_timeout_s;           /* for a reply that is not read */
+};
+
+/* What peers do wrong before anybody is attached to them. */
+struct rj_server_counters {
+    uint64_t refused;     /* connections of addresses that have too many */
+    uint64_t unreadable;  /* requests that are none, or too long */
+    uint64_t overdue;     /* requests and messages that did not come to their end */
+    uint64_t broke_rules; /* WebSockets closed for breaking RFC 6455 */
 };
 
 /* RJ_UNAVAILABLE when libwebsockets or its libuv plug-in is not there. */
@@ -39,10 +54,15 @@ enum rj_status rj_server_open(const struct rj_server_options *options, struct rj
 /* Takes over an accepted socket; closes it when it cannot. */
 void rj_server_adopt(struct rj_server *server, int fd);
 
-/* TCP connections now, half-open ones included. */
+/* TCP connections now, half-open ones and those that are being closed included. */
 size_t rj_server_peers(const struct rj_server *server);
 
-/* Once a turn, behind everything that writes: starts the closes that were asked for. */
+/* Of them, those that have not sent a request yet. */
+size_t rj_server_half_open(const struct rj_server *server);
+
+const struct rj_server_counters *rj_server_counters(const struct rj_server *server);
+
+/* Once a turn, behind everything that writes: does what is due and starts the closes that were asked for. */
 void rj_server_flush(struct rj_server *server);
 
 /* Drops every connection and frees the server. Runs the loop until libwebsockets' handles are closed; the
@@ -58,6 +78,27 @@ struct rj_arena *rj_server_arena(struct rj_server *server);
 
 /* A timeout was set outside libwebsockets' own events, which it notices only when it is woken. */
 void rj_server_poke(struct rj_server *server);
+
+/* What a peer may keep us waiting for, one at a time. */
+enum rj_wait {
+    RJ_WAIT_HEAD,    /* its first request */
+    RJ_WAIT_NEXT,    /* its next request */
+    RJ_WAIT_MESSAGE, /* the rest of a body or message */
+    RJ_WAIT_FLUSH,   /* that it reads our last words */
+    RJ_WAITS,
+};
+
+/* From now on; what was waited for before is forgotten. The peer is told by rj_peer_on_overdue. */
+void rj_server_wait(struct rj_server *server, struct rj_peer *peer, enum rj_wait wait);
+
+/* The peer has sent its first request. */
+void rj_server_note_request(struct rj_server *server, struct rj_peer *peer);
+
+struct rj_receiver *rj_server_receiver(struct rj_server *server);
+struct rj_linger *rj_server_linger(struct rj_server *server);
+
+/* For the peers to count in. */
+struct rj_server_counters *rj_server_count(struct rj_server *server);
 
 void rj_server_close_later(struct rj_server *server, struct rj_peer *peer);
 void rj_server_unlist(struct rj_server *server, struct rj_peer *peer);

@@ -72,16 +72,24 @@ static bool on_own_request(void *context, struct rj_peer *peer, const struct rj_
 void rj_socketio_put_metrics(const struct rj_socketio *front, struct rj_buf *out)
 {
     const struct rj_eio_counters *eio = rj_eio_counters(front->eio);
+    const struct rj_server_counters *server = rj_server_counters(front->server);
     const struct {
         const char *name, *type, *help;
         uint64_t value;
     } metrics[] = {
         {"connections", "gauge", "TCP connections now", rj_server_peers(front->server)},
+        {"connections_half_open", "gauge", "of them, without a request yet",
+         rj_server_half_open(front->server)},
         {"sessions", "gauge", "Engine.IO sessions now", eio->sessions},
         {"websockets", "gauge", "of them, over WebSocket", eio->websockets},
         {"sessions_opened_total", "counter", "Engine.IO sessions opened", eio->opened},
         {"upgrades_total", "counter", "sessions moved from polling to WebSocket", eio->upgraded},
         {"requests_refused_total", "counter", "requests answered with an error", eio->refused},
+        {"requests_unreadable_total", "counter", "requests that are no HTTP, or too long",
+         server->unreadable},
+        {"overdue_total", "counter", "requests and messages that did not end in time", server->overdue},
+        {"addresses_refused_total", "counter", "connections of addresses that had too many", server->refused},
+        {"websocket_faults_total", "counter", "WebSockets closed for breaking RFC 6455", server->broke_rules},
         {"protocol_faults_total", "counter", "sessions closed for breaking Engine.IO", eio->faults},
         {"parse_errors_total", "counter", "connections closed for an invalid Socket.IO packet",
          front->shared.parse_errors},
@@ -241,6 +249,12 @@ static enum rj_status listen_on(struct rj_socketio *front)
     return status;
 }
 
+/* 0 stands for no limit. */
+static size_t unless_zero(uint64_t limit)
+{
+    return limit ? limit : SIZE_MAX;
+}
+
 static enum rj_status open_server(struct rj_socketio *front)
 {
     const struct rj_gateway_conf *conf = front->gateway->conf;
@@ -251,6 +265,13 @@ static enum rj_status open_server(struct rj_socketio *front)
             .n_routes = front->n_routes,
             .more_headers = conf->handshake_headers,
             .max_message_bytes = conf->max_payload_bytes,
+            .max_fragments = conf->max_fragments,
+            .max_header_bytes = conf->max_header_bytes,
+            .max_of_address = unless_zero(conf->max_connections_address),
+            .max_half_open = unless_zero(conf->max_half_open_address),
+            .handshake_timeout_ms = conf->handshake_timeout_ms,
+            .keepalive_timeout_ms = conf->keepalive_timeout_ms,
+            .message_timeout_ms = conf->message_timeout_ms,
             .stuck_timeout_s = (int)(conf->stuck_timeout_ms / 1000 + 1),
         },
         &front->server);

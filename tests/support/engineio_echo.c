@@ -143,6 +143,8 @@ static bool has_room(void *context)
 struct conf {
     char *listen;
     uint64_t ping_interval_ms, ping_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
+    uint64_t handshake_timeout_ms, keepalive_timeout_ms, message_timeout_ms;
+    uint64_t max_header_bytes, max_fragments, max_connections_address, max_half_open_address;
     char **cors_origins;
 };
 
@@ -151,6 +153,12 @@ struct conf {
     {                                                                                                        \
         .name = (text), .type = RJ_SETTING_U64, .field = FIELD(member), .fallback = (usual), .least = 10,    \
         .most = 86400000, .unit = "ms", .help = "as of rejoin-gateway"                                       \
+    }
+
+#define LIMIT(text, member, usual)                                                                           \
+    {                                                                                                        \
+        .name = (text), .type = RJ_SETTING_U64, .field = FIELD(member), .fallback = (usual), .least = 1,     \
+        .most = 1 << 29, .help = "as of rejoin-gateway"                                                      \
     }
 
 static const struct rj_setting settings[] = {
@@ -162,14 +170,14 @@ static const struct rj_setting settings[] = {
     TIME("ping-interval", ping_interval_ms, "300"),
     TIME("ping-timeout", ping_timeout_ms, "200"),
     TIME("upgrade-timeout", upgrade_timeout_ms, "10000"),
-    {.name = "max-payload",
-     .type = RJ_SETTING_U64,
-     .field = FIELD(max_payload_bytes),
-     .fallback = "1000000",
-     .least = 1,
-     .most = 1 << 29,
-     .unit = "bytes",
-     .help = "largest message"},
+    TIME("handshake-timeout", handshake_timeout_ms, "10000"),
+    TIME("keepalive-timeout", keepalive_timeout_ms, "60000"),
+    TIME("message-timeout", message_timeout_ms, "60000"),
+    LIMIT("max-payload", max_payload_bytes, "1000000"),
+    LIMIT("max-header-bytes", max_header_bytes, "8192"),
+    LIMIT("max-fragments", max_fragments, "4096"),
+    LIMIT("max-connections-address", max_connections_address, "20000"),
+    LIMIT("max-half-open-address", max_half_open_address, "5000"),
     {.name = "cors-origins",
      .type = RJ_SETTING_LIST,
      .field = FIELD(cors_origins),
@@ -216,6 +224,13 @@ static bool open_server(struct echo *echo, const struct conf *conf)
                                        .routes = &echo->route,
                                        .n_routes = 1,
                                        .max_message_bytes = conf->max_payload_bytes,
+                                       .max_fragments = conf->max_fragments,
+                                       .max_header_bytes = conf->max_header_bytes,
+                                       .max_of_address = conf->max_connections_address,
+                                       .max_half_open = conf->max_half_open_address,
+                                       .handshake_timeout_ms = conf->handshake_timeout_ms,
+                                       .keepalive_timeout_ms = conf->keepalive_timeout_ms,
+                                       .message_timeout_ms = conf->message_timeout_ms,
                                        .stuck_timeout_s = 60};
     char *colon = strrchr(conf->listen, ':');
     if (!colon)

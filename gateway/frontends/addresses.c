@@ -1,0 +1,83 @@
+#include "gateway/frontends/addresses.h"
+
+#include <netinet/in.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+
+#include <uthash.h>
+
+#include "proto/base/mem.h"
+
+enum { KEY_BYTES = 8 };
+
+struct entry {
+    struct rj_address address; /* first: a pointer to it is one to this */
+    uint8_t key[KEY_BYTES];
+    UT_hash_handle hh;
+};
+
+struct rj_addresses {
+    struct entry *entries;
+};
+
+/* The first half of an IPv6 address. An IPv4 address, mapped into IPv6 or not, stands in the second half of
+ * the key behind zeroes, where no IPv6 site is. */
+static void read_key(int fd, uint8_t key[static KEY_BYTES])
+{
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof peer;
+    memset(key, 0, KEY_BYTES);
+    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+        return;
+    if (peer.ss_family == AF_INET) {
+        memcpy(key + 4, &((struct sockaddr_in *)&peer)->sin_addr, 4);
+    } else if (peer.ss_family == AF_INET6) {
+        const struct in6_addr *in6 = &((struct sockaddr_in6 *)&peer)->sin6_addr;
+        if (IN6_IS_ADDR_V4MAPPED(in6))
+            memcpy(key + 4, in6->s6_addr + 12, 4);
+        else
+            memcpy(key, in6->s6_addr, KEY_BYTES);
+    }
+}
+
+struct rj_addresses *rj_addresses_new(void)
+{
+    return rj_calloc(1, sizeof(struct rj_addresses));
+}
+
+struct rj_address *rj_addresses_enter(struct rj_addresses *addresses, int fd)
+{
+    struct entry *entry;
+    uint8_t key[KEY_BYTES];
+    read_key(fd, key);
+    HASH_FIND(hh, addresses->entries, key, KEY_BYTES, entry);
+    if (!entry) {
+        entry = rj_calloc(1, sizeof *entry);
+        memcpy(entry->key, key, KEY_BYTES);
+        HASH_ADD(hh, addresses->entries, key, KEY_BYTES, entry);
+    }
+    entry->address.connections++;
+    return &entry->address;
+}
+
+void rj_addresses_leave(struct rj_addresses *addresses, struct rj_address **taken)
+{
+    struct entry *entry = (struct entry *)*taken;
+    *taken = NULL;
+    if (--entry->address.connections > 0)
+        return;
+    HASH_DEL(addresses->entries, entry);
+    free(entry);
+}
+
+size_t rj_addresses_count(const struct rj_addresses *addresses)
+{
+    return HASH_COUNT(addresses->entries);
+}
+
+void rj_addresses_free(struct rj_addresses **taken)
+{
+    free(*taken);
+    *taken = NULL;
+}
