@@ -7,7 +7,10 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
-enum { CLOSE_WAIT_MS = 30000, HANDSHAKE_HEADER_BYTES = 8192 };
+enum { CLOSE_WAIT_MS = 30000, HANDSHAKE_HEADER_BYTES = 8192, ASLEEP_MS = 100 };
+
+#define SESSION_OF(entry, member)                                                                            \
+    ((struct rj_eio_session *)((char *)(entry)-offsetof(struct rj_eio_session, member)))
 
 /* --------------------------------------------------------------------------------------------- requests */
 
@@ -58,6 +61,26 @@ static struct rj_eio_session *find(struct rj_eio *eio, struct rj_span sid)
     return session;
 }
 
+static void expire_pongs(struct rj_eio *eio, uint64_t now_ms)
+{
+    struct rj_timeq_entry *entry;
+    while ((entry = rj_timeq_expired(&eio->pongs, now_ms))) {
+        eio->counters.ping_timeouts++;
+        rj_eio_session_note_close(SESSION_OF(entry, beat), RJ_REASON_PING_TIMEOUT, "no pong");
+        rj_eio_session_end(SESSION_OF(entry, beat), RJ_REASON_PING_TIMEOUT, "1");
+    }
+}
+
+/* A busy loop reads requests before it looks at the clock; one that comes after its session's last moment
+ * must find none all the same. Unless this process was asleep: then the pong may stand behind this request,
+ * unread. */
+static void expire_before_request(struct rj_eio *eio)
+{
+    uint64_t now_ms = rj_clock_mono_ms(), due_ms = rj_timeq_first(&eio->pongs);
+    if (due_ms <= now_ms && now_ms - due_ms < ASLEEP_MS)
+        expire_pongs(eio, now_ms);
+}
+
 static enum rj_eio_error check_handshake(const struct rj_request *request, bool is_websocket,
                                          bool wants_websocket)
 {
@@ -99,6 +122,7 @@ enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *requ
         return EIO_BAD_REQUEST;
     if (!rj_request_arg(request, "sid", &sid))
         return check_handshake(request, is_websocket, wants_websocket);
+    expire_before_request(eio);
     *session = find(eio, sid);
     return *session ? check_session(*session, request, is_websocket, wants_websocket) : EIO_UNKNOWN_SID;
 }
@@ -156,25 +180,26 @@ void rj_eio_flush(struct rj_eio *eio)
     }
 }
 
-#define SESSION_OF(entry, member)                                                                            \
-    ((struct rj_eio_session *)((char *)(entry)-offsetof(struct rj_eio_session, member)))
+/* The wait for the pong counts from when the ping was due: that is what the client was told. But a ping that
+ * is very late leaves half of the wait at least. Both grow from ping to ping, as the queue wants it. */
+static void ping(struct rj_eio_session *session, uint64_t now_ms)
+{
+    struct rj_eio *eio = session->eio;
+    uint64_t due_ms = session->beat.deadline_ms, late_ms = now_ms - due_ms;
+    uint64_t most_ms = eio->options.ping_timeout_ms / 2;
+    rj_eio_send(session, eio->ping);
+    session->waits_for_pong = true;
+    if (session->state == EIO_WEBSOCKET)
+        rj_eio_session_mark(session);
+    rj_timeq_set(&eio->pongs, &session->beat, late_ms < most_ms ? due_ms : now_ms - most_ms);
+}
 
 void rj_eio_tick(struct rj_eio *eio, uint64_t now_ms)
 {
     struct rj_timeq_entry *entry;
-    while ((entry = rj_timeq_expired(&eio->pongs, now_ms))) {
-        eio->counters.ping_timeouts++;
-        rj_eio_session_note_close(SESSION_OF(entry, beat), RJ_REASON_PING_TIMEOUT, "no pong");
-        rj_eio_session_end(SESSION_OF(entry, beat), RJ_REASON_PING_TIMEOUT, "1");
-    }
-    while ((entry = rj_timeq_expired(&eio->pings, now_ms))) {
-        struct rj_eio_session *session = SESSION_OF(entry, beat);
-        rj_eio_send(session, eio->ping);
-        session->waits_for_pong = true;
-        if (session->state == EIO_WEBSOCKET)
-            rj_eio_session_mark(session);
-        rj_timeq_set(&eio->pongs, &session->beat, now_ms);
-    }
+    expire_pongs(eio, now_ms);
+    while ((entry = rj_timeq_expired(&eio->pings, now_ms)))
+        ping(SESSION_OF(entry, beat), now_ms);
     while ((entry = rj_timeq_expired(&eio->upgrades, now_ms)))
         rj_eio_ws_drop_candidate(SESSION_OF(entry, upgrade));
     while ((entry = rj_timeq_expired(&eio->closes, now_ms)))
