@@ -279,6 +279,10 @@ bool rj_admission_resume(struct rj_request *request)
     struct rj_admission *admission = find(broker, request->peer->slot, request->to.client);
     if (!admission)
         return false;
+    if (admission->to.id != request->to.id) {
+        rj_reply_error(broker, request->to, RJ_CONFLICT, "the client asks to be let in already");
+        return true;
+    }
     admission->to = request->to;
     if (admission->is_decided)
         let_in(broker, admission, request->command->connect);

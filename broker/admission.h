@@ -10,7 +10,8 @@
 
 #include "broker/reply.h"
 
-/* A Connect that is under way already, repeated on a fresh stream. True: it is dealt with. */
+/* A Connect that is under way already, repeated on a fresh stream; another one of that client is refused.
+ * True: it is dealt with. */
 bool rj_admission_resume(struct rj_request *request);
 
 /* Asks for a client that the gateway says is `user` ("": nobody). RJ_UNAVAILABLE: too many wait. */

@@ -229,34 +229,45 @@ static bool is_over(const struct rj_broker *broker)
            (rj_store_in_flight(broker->store) == 0 || broker->now_ms >= broker->stop_by_ms);
 }
 
+bool rj_broker_turn(struct rj_broker *broker)
+{
+    broker->now_ms = rj_clock_mono_ms();
+    bool has_work = may_read(broker) && read_frames(broker);
+    has_work |= rj_gateways_sweep(broker);
+    tick(broker);
+
+    /* What the handlers have accepted goes to the log thread; what the log thread has committed takes
+     * effect: only here do answers and deliveries come to be, so none is ahead of its commit. */
+    rj_store_submit(broker->store);
+    rj_store_complete(broker->store);
+
+    /* What was delivered up to now is the end that all catching up aims at: whoever reaches it in this
+     * turn is live from the next commit on. */
+    has_work |= rj_refill_step(broker);
+    has_work |= rj_replay_step(broker);
+    has_work |= rj_tail_step(broker);
+    has_work |= rj_rounds_step(broker);
+    has_work |= rj_serving_step(broker);
+
+    each_peer(broker, flush_peer);
+    rj_store_submit(broker->store); /* what effects have queued need not wait for the next frame */
+    return has_work;
+}
+
+static void sleep_for_work(struct rj_broker *broker, bool has_work)
+{
+    bool wants_frames = may_read(broker);
+    has_work |= wants_frames && has_rest(broker);
+    rj_bus_wait(broker->bus, wants_frames, has_work ? 0 : TICK_MS);
+}
+
 void rj_broker_run(struct rj_broker *broker)
 {
     bool has_work = false;
     while (!is_over(broker)) {
-        bool wants_frames = may_read(broker);
-        has_work |= wants_frames && has_rest(broker);
-        rj_bus_wait(broker->bus, wants_frames, has_work ? 0 : TICK_MS);
-        broker->now_ms = rj_clock_mono_ms();
+        sleep_for_work(broker, has_work);
         read_signals(broker);
-        has_work = may_read(broker) && read_frames(broker);
-        has_work |= rj_gateways_sweep(broker);
-        tick(broker);
-
-        /* What the handlers have accepted goes to the log thread; what the log thread has committed takes
-         * effect: only here do answers and deliveries come to be, so none is ahead of its commit. */
-        rj_store_submit(broker->store);
-        rj_store_complete(broker->store);
-
-        /* What was delivered up to now is the end that all catching up aims at: whoever reaches it in this
-         * turn is live from the next commit on. */
-        has_work |= rj_refill_step(broker);
-        has_work |= rj_replay_step(broker);
-        has_work |= rj_tail_step(broker);
-        has_work |= rj_rounds_step(broker);
-        has_work |= rj_serving_step(broker);
-
-        each_peer(broker, flush_peer);
-        rj_store_submit(broker->store); /* what effects have queued need not wait for the next frame */
+        has_work = rj_broker_turn(broker);
     }
 }
 

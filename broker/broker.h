@@ -1,4 +1,4 @@
-/* The broker: owns everything, and shows the turn (rj_broker_run).
+/* The broker: owns everything, and shows the turn (rj_broker_turn).
  *
  * One thread, one loop. Handlers check a command against what has been accepted so far, change RAM and queue
  * a write; what they have to say leaves from the write's completion, in order. So an answer never overtakes
@@ -65,6 +65,9 @@ enum rj_status rj_broker_open(const struct rj_conf *conf, struct rj_broker **out
 
 /* Until SIGTERM or SIGINT has been dealt with. A second signal ends the process at once. */
 void rj_broker_run(struct rj_broker *broker);
+
+/* One turn, which neither sleeps nor looks at signals. True: there is more to do at once. */
+bool rj_broker_turn(struct rj_broker *broker);
 
 void rj_broker_close(struct rj_broker **broker);
 

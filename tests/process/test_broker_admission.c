@@ -399,6 +399,21 @@ static void answers_that_break_the_rules_are_refused_and_may_be_put_right(void *
     close_world(&world);
 }
 
+static void another_connect_of_a_client_that_waits_is_refused(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    serve(&world.one, &doorman);
+    uint64_t first = say_connect(&world.gateway, 1, "/", NULL, NULL);
+    Rejoin__Job *job = get_admission(&world.one);
+    uint64_t second = say_connect(&world.gateway, 1, "/", NULL, NULL);
+    assert_failed(&world.gateway, second, "conflict");
+    let_in(&world.one, job, NULL, NULL);
+    connected(&world.gateway, first);
+    close_world(&world);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_client_is_let_in_when_the_backend_accepts_it),
     cmocka_unit_test(a_refusal_carries_message_and_data),
@@ -406,6 +421,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(without_an_instance_a_client_waits_and_is_not_let_in),
     cmocka_unit_test(a_client_that_goes_meanwhile_leaves_nothing_behind),
     cmocka_unit_test(a_connect_repeated_on_a_fresh_stream_joins_its_admission),
+    cmocka_unit_test(another_connect_of_a_client_that_waits_is_refused),
     cmocka_unit_test(the_number_of_those_that_wait_is_bounded),
     cmocka_unit_test(nothing_of_a_session_moves_before_its_client_is_let_in_again),
     cmocka_unit_test(data_and_handshake_stay_with_the_session_across_a_broker_crash),

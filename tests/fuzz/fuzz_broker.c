@@ -1,0 +1,292 @@
+/* The broker as a whole, without ZeroMQ, disk and time: gateways and backends say what the input makes them
+ * say (peers.h), links break, commits wait, the power fails. At the end everybody must have been answered,
+ * and when all peers have gone nothing may be left of them.
+ *
+ * The first two bytes choose the settings; steps follow (steps.h).
+ */
+#include "tests/fuzz/fake_bus.h"
+#include "tests/fuzz/fake_clock.h"
+#include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/memory_store.h"
+#include "tests/fuzz/peers.h"
+#include "tests/fuzz/steps.h"
+
+enum {
+    HEAD = 2,
+    STEPS_MAX = 200,
+    LEASE_MS = 6000,
+    LONGEST_LIFE_MS = 60000, /* of a session */
+    ASK_LONGEST_MS = 600000, /* nothing waits longer for an answer */
+    NO_TURN = 0x80,          /* in a step's first byte: the broker does not get its turn yet */
+};
+
+/* Small limits, so that they are met. Settings that a struct rj_conf has and this does not: 0. */
+static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
+{
+    static char *namespaces[] = {"/", "/chat", NULL};
+    *conf = (struct rj_conf){
+        .data = "fuzz",
+        .gateways = "fuzz",
+        .backends = "fuzz",
+        .namespaces = namespaces,
+        .identity = a & 1 ? RJ_IDENTITY_NONE : RJ_IDENTITY_CLAIMED,
+        .room_policy = a & 2 ? RJ_ROOMS_OPEN : RJ_ROOMS_MEMBERS,
+        .session_lifetime_ms = a & 4 ? 1000 : LONGEST_LIFE_MS,
+        .lease_ms = LEASE_MS,
+        .ping_ms = 1000,
+        .max_frame_bytes = 1 << 20,
+        .max_data_bytes = a & 8 ? 64 : 100000,
+        .rooms_per_client = a & 16 ? 2 : 100,
+        .history_default = 2,
+        .history_max = 5,
+        .max_in_flight = a & 32 ? 3 : 10000,
+        .dedupe_window_ms = 600000,
+        .dedupe_gateway_ms = 120000,
+        .dedupe_max = 1000,
+        .dedupe_max_source = 100,
+        .handler_timeout_ms = 10000,
+        .handler_timeout_max_ms = 60000,
+        .handler_queue = b & 1 ? 2 : 1000,
+        .handler_queue_bytes = b & 2 ? 1000 : 1000000,
+        .max_admissions = b & 4 ? 1 : 100,
+        .max_admission_bytes = b & 8 ? 1000 : 1000000,
+        .max_asks = b & 16 ? 1 : 100,
+        .max_ask_bytes = b & 32 ? 1000 : 1000000,
+    };
+}
+
+/* -------------------------------------------------------------------------------------------- steps */
+
+typedef void step_action(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how);
+
+static void do_nothing(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    static const uint64_t passes[] = {0, 1, 50, 1000, 2900, 6100, 20000, 70000};
+    (void)world, (void)peer;
+    fake_clock_pass(passes[fuzz_below(how, 8)]);
+}
+
+static void do_command(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    if (!peer->route)
+        peer_hello(world, peer, NULL);
+    uint32_t kind = fuzz_pick_kind(&rejoin__command__descriptor, how);
+    item.command = (Rejoin__Command *)(void *)fuzz_grow(&rejoin__command__descriptor, kind, how, &world->seen,
+                                                        &world->arena);
+    item.kind_case = REJOIN__ITEM__KIND_COMMAND;
+    if (item.command)
+        peer_put(world, peer, &item, fuzz_seldom(how, 32));
+}
+
+/* Several steps of a life that is often needed: a client connects and joins. */
+static void do_client(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    const uint32_t kinds[] = {REJOIN__COMMAND__KIND_CONNECT, REJOIN__COMMAND__KIND_JOIN};
+    uint64_t client = 1 + fuzz_below(how, 6);
+    peer = &world->peers[(size_t)(peer - world->peers) % GATEWAYS];
+    if (!peer->route)
+        peer_hello(world, peer, NULL);
+    for (size_t i = 0; i < 2; i++) {
+        Rejoin__Item item = REJOIN__ITEM__INIT;
+        item.command = (Rejoin__Command *)(void *)fuzz_grow(&rejoin__command__descriptor, kinds[i], how,
+                                                            &world->seen, &world->arena);
+        item.kind_case = REJOIN__ITEM__KIND_COMMAND;
+        if (!item.command)
+            continue;
+        item.command->client = client;
+        peer_put(world, peer, &item, false);
+        world_turn(world, 0);
+    }
+}
+
+static void do_item(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    if (!peer->route)
+        return;
+    uint32_t kind = fuzz_pick_kind(&rejoin__item__descriptor, how);
+    Rejoin__Item *item =
+        (Rejoin__Item *)(void *)fuzz_grow(&rejoin__item__descriptor, kind, how, &world->seen, &world->arena);
+    if (item)
+        peer_put(world, peer, item, false);
+}
+
+static void do_ready(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    Rejoin__Ready ready = REJOIN__READY__INIT;
+    (void)how;
+    if (!peer->route)
+        return;
+    item.kind_case = REJOIN__ITEM__KIND_READY;
+    item.ready = &ready;
+    peer_put(world, peer, &item, false);
+}
+
+static void do_hello(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    Rejoin__Hello *hello = NULL;
+    if (fuzz_seldom(how, 2))
+        hello = (Rejoin__Hello *)(void *)fuzz_grow(&rejoin__hello__descriptor, 0, how, &world->seen,
+                                                   &world->arena);
+    if (hello && !fuzz_seldom(how, 4))
+        hello->id = peer->id;
+    peer_hello(world, peer, hello);
+    if (peer->side == RJ_BUS_GATEWAYS && fuzz_u8(how) % 4)
+        do_ready(world, peer, how);
+}
+
+static void do_behave(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    if (peer->route)
+        peer_behave(world, peer, how);
+}
+
+static void do_repeat(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    (void)how;
+    if (peer->route)
+        peer_repeat(world, peer);
+}
+
+static void do_cut(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    (void)world, (void)how;
+    peer_cut(peer);
+}
+
+static void do_block(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    (void)world;
+    if (peer->route)
+        fake_bus_block(peer->route, fuzz_u8(how) % 2 == 0);
+}
+
+static void do_garbage(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    struct rj_buf frame = {0};
+    (void)world;
+    if (!peer->route)
+        return;
+    bool is_malformed = fuzz_seldom(how, 8);
+    if (!fuzz_seldom(how, 4))
+        rj_buf_put(&frame, "RJ\1\0", 4);
+    rj_buf_put(&frame, how->at, fuzz_left(how));
+    peer_put_raw(peer, rj_buf_span(&frame), is_malformed);
+    rj_buf_free(&frame);
+}
+
+static void do_store(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    (void)world, (void)peer;
+    switch (fuzz_below(how, 4)) {
+    case 0: memory_store_hold(true); break;
+    case 1: memory_store_hold(false); break;
+    case 2: memory_store_release(1 + fuzz_below(how, 16)); break;
+    case 3: memory_store_trim(fuzz_u8(how)); break;
+    }
+}
+
+static void do_restart(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    (void)peer;
+    world_restart(world, fuzz_u8(how) % 2);
+}
+
+static step_action *const actions[] = {
+    do_nothing, do_command, do_command, do_command, do_client, do_item,    do_ready, do_hello,
+    do_behave,  do_behave,  do_repeat,  do_cut,     do_block,  do_garbage, do_store, do_restart,
+};
+enum { ACTIONS = sizeof actions / sizeof *actions };
+
+/* -------------------------------------------------------------------------------------------- the end */
+
+/* Everybody stays and time goes on, until nothing can be on its way any more. */
+static void settle(struct fuzz_world *world)
+{
+    enum { JUMP_MS = 50000 };
+    struct fuzz_bytes nothing = fuzz_bytes(NULL, 0);
+    memory_store_hold(false);
+    world_drain(world);
+    for (uint64_t passed = 0; passed < ASK_LONGEST_MS + 2 * JUMP_MS; passed += JUMP_MS) {
+        for (size_t i = 0; i < PEERS; i++)
+            if (world->peers[i].route) {
+                fake_bus_block(world->peers[i].route, false);
+                peer_behave(world, &world->peers[i], &nothing);
+            }
+        world_turn(world, JUMP_MS); /* so long a pause that no lease ends in it */
+        for (int i = 0; i < 3; i++)
+            world_turn(world, 0);
+    }
+    for (size_t i = 0; i < PEERS; i++)
+        peer_check_answered(world, &world->peers[i]);
+}
+
+static void leave(struct fuzz_world *world)
+{
+    const struct rj_broker *broker = world->broker;
+    for (size_t i = 0; i < PEERS; i++)
+        peer_cut(&world->peers[i]);
+    for (int i = 0; i < 12; i++)
+        world_turn(world, LEASE_MS / 3);
+    for (int i = 0; i < 4; i++)
+        world_turn(world,
+                   LONGEST_LIFE_MS); /* groups, and the farewells to sockets that they hold, last so long */
+    HOLDS(broker->gateways.n == 0 && broker->backends.n == 0);
+    HOLDS(!broker->routes[RJ_BUS_GATEWAYS] && !broker->routes[RJ_BUS_BACKENDS]);
+    HOLDS(broker->sessions.n == 0 && !broker->sessions.dirty && !broker->sessions.by_pid);
+    HOLDS(broker->rooms.n == 0);
+    HOLDS(broker->directory.sockets.n == 0 && broker->directory.people.n == 0);
+    HOLDS(broker->n_rounds == 0 && !broker->rounds);
+    HOLDS(broker->n_replays_read == 0);
+    HOLDS(!broker->histories.waiting && broker->histories.n_waiting == 0 && broker->histories.n_read == 0);
+    HOLDS(rj_store_in_flight(broker->store) == 0);
+
+    const struct rj_serving *serving = &broker->serving;
+    HOLDS(serving->groups.n == 0);
+    HOLDS(!serving->jobs && !serving->farewells && serving->deadlines.n == 0);
+    HOLDS(!serving->admissions && serving->admission_bytes == 0);
+    HOLDS(!serving->asks && !serving->sends && serving->n_sends == 0 && serving->ask_bytes == 0);
+    HOLDS(!serving->calls && !serving->answered && serving->n_answered == 0 && serving->answered_bytes == 0);
+}
+
+int LLVMFuzzerInitialize(int *argc, char ***argv)
+{
+    (void)argc, (void)argv;
+    /* Peers can make the broker log at will; FUZZ_LOG=1 shows it. */
+    rj_log_setup(getenv("FUZZ_LOG") ? RJ_LOG_DEBUG : RJ_LOG_ERROR + 1, RJ_LOG_TEXT, "fuzz");
+    return 0;
+}
+
+size_t LLVMFuzzerCustomMutator(uint8_t *data, size_t size, size_t max_size, unsigned seed)
+{
+    return fuzz_mutate_steps(data, size, max_size, seed, HEAD);
+}
+
+size_t LLVMFuzzerCustomCrossOver(const uint8_t *a, size_t a_size, const uint8_t *b, size_t b_size,
+                                 uint8_t *out, size_t max_size, unsigned seed)
+{
+    return fuzz_cross_steps(fuzz_bytes(a, a_size), fuzz_bytes(b, b_size), out, max_size, seed, HEAD);
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+    static struct fuzz_world world;
+    struct fuzz_bytes input = fuzz_bytes(data, size);
+    struct fuzz_step step;
+    memset(&world, 0, sizeof world);
+    uint8_t a = fuzz_u8(&input), b = fuzz_u8(&input);
+    set_up(&world.conf, a, b);
+    world_open(&world);
+    for (int i = 0; i < STEPS_MAX && fuzz_next_step(&input, &step); i++) {
+        struct fuzz_peer *peer = &world.peers[step.what / ACTIONS % PEERS];
+        actions[step.what % ACTIONS](&world, peer, &step.how);
+        if (!(step.what & NO_TURN))
+            world_turn(&world, 0);
+        rj_arena_reset(&world.arena);
+    }
+    settle(&world);
+    leave(&world);
+    world_free(&world);
+    return 0;
+}
