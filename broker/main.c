@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "broker/broker.h"
+#include "proto/base/clock.h"
 #include "proto/base/fault.h"
 
 extern char **environ;
@@ -24,6 +25,7 @@ int main(int argc, char **argv)
         return exit_code;
     rj_log_setup((enum rj_log_level)conf.log_level, (enum rj_log_format)conf.log_format, "rejoin-broker");
     rj_fault_setup(getenv("REJOIN_FAULT"));
+    rj_clock_setup(getenv("REJOIN_CLOCK"));
     if (rj_broker_open(&conf, &broker) != RJ_OK) {
         rj_conf_free(&conf);
         return EXIT_FAILURE;

@@ -2,12 +2,14 @@
 #include <unistd.h>
 
 #include "gateway/gateway.h"
+#include "proto/base/clock.h"
 #include "proto/base/fault.h"
 
 int main(int argc, char **argv)
 {
     struct rj_gateway_conf conf = {0};
     rj_fault_setup(getenv("REJOIN_FAULT"));
+    rj_clock_setup(getenv("REJOIN_CLOCK"));
     switch (rj_gateway_conf_load(argc, argv, environ, &conf)) {
     case RJ_SETTINGS_EXIT: return 0;
     case RJ_SETTINGS_WRONG: return 2;

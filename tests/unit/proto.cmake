@@ -1,5 +1,6 @@
 rj_unit_tests(test_arena unit rj_base)
 rj_unit_tests(test_buf unit rj_base)
+rj_unit_tests(test_clock unit rj_base)
 rj_unit_tests(test_fault unit rj_base)
 rj_unit_tests(test_json unit rj_base)
 rj_unit_tests(test_log unit rj_base)
