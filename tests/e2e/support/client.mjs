@@ -5,6 +5,8 @@ import { io } from "socket.io-client";
 
 import { until } from "./deadline.mjs";
 
+export { io }; // for tests elsewhere: the package is found from this folder only
+
 // Quick reconnects; everything else is the client's default.
 const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 300, randomizationFactor: 0 };
 

@@ -8,21 +8,27 @@ export class Proxy {
 
   static async open(target) {
     const proxy = new Proxy(target);
-    await proxy.#listen();
+    await proxy.listen();
     return proxy;
   }
 
   constructor(target) {
-    /** The port that new connections are led to. */
+    /** Where new connections are led to: a port on loopback, or the path of a Unix socket. */
     this.target = target;
     /** Connections are refused (reset) while true. */
     this.isDown = false;
-    this.isSilent = false;
+    this.silent = null;
+    /** Called with each new pair {client, server} of sockets before anything flows. */
+    this.onPair = null;
     this.#server = net.createServer((client) => this.#accept(client));
   }
 
+  get port() {
+    return this.#server.address().port;
+  }
+
   get url() {
-    return `http://127.0.0.1:${this.#server.address().port}`;
+    return `http://127.0.0.1:${this.port}`;
   }
 
   get connections() {
@@ -33,31 +39,39 @@ export class Proxy {
   cut() {
     for (const { client, server } of this.#pairs) {
       client.resetAndDestroy();
-      server.resetAndDestroy();
+      this.#reset(server);
     }
   }
 
-  /** Nothing is carried any more, in neither direction, and nobody is told; new connections fare no better. */
-  silence() {
-    this.isSilent = true;
+  /**
+   * Nothing is carried any more towards the "client", the "server" or "both", and nobody is told; new connections
+   * fare no better.
+   */
+  silence(towards = "both") {
+    this.silent = towards;
     for (const pair of this.#pairs) this.#mute(pair);
   }
 
   /** New connections work again; those that were silenced stay so. */
   heal() {
-    this.isSilent = false;
+    this.silent = null;
   }
 
   /** Only the bytes from the server stop: a reader that does not read. */
   stallReader() {
-    for (const { client, server } of this.#pairs) {
-      server.unpipe(client);
-      server.pause();
+    for (const pair of this.#pairs) {
+      if (pair.isMute) continue;
+      pair.isStalled = true;
+      pair.server.unpipe(pair.client);
+      pair.server.pause();
     }
   }
 
   resumeReader() {
-    for (const { client, server } of this.#pairs) server.pipe(client);
+    for (const pair of this.#pairs) {
+      if (pair.isStalled && !pair.isMute) pair.server.pipe(pair.client);
+      pair.isStalled = false;
+    }
   }
 
   async close() {
@@ -69,7 +83,8 @@ export class Proxy {
     await new Promise((resolve) => this.#server.close(resolve));
   }
 
-  #listen() {
+  /** On a free port; open() has done so. */
+  listen() {
     return new Promise((resolve) => this.#server.listen(0, "127.0.0.1", resolve));
   }
 
@@ -79,34 +94,47 @@ export class Proxy {
       client.resetAndDestroy();
       return;
     }
-    const server = net.connect({ port: this.target, host: "127.0.0.1", noDelay: true });
+    const server = net.connect(this.#where());
     const pair = { client, server };
     this.#pairs.add(pair);
     server.on("error", () => {});
     client.setNoDelay(true);
-    if (this.isSilent) {
-      this.#mute(pair);
-      return;
-    }
     client.pipe(server);
     server.pipe(client);
-    client.on("close", () => {
-      server.destroy();
-      this.#pairs.delete(pair);
-    });
-    server.on("close", () => {
-      client.destroy();
-      this.#pairs.delete(pair);
-    });
+    client.on("close", () => this.#end(pair, server));
+    server.on("close", () => this.#end(pair, client));
+    this.onPair?.(pair);
+    if (this.silent) this.#mute(pair);
   }
 
-  #mute({ client, server }) {
-    for (const socket of [client, server]) {
-      socket.unpipe();
-      socket.removeAllListeners("close");
-      socket.removeAllListeners("end");
-      socket.on("data", () => {});
-      socket.resume();
-    }
+  /** A Unix socket knows no reset. */
+  #reset(server) {
+    if (typeof this.target === "string") server.destroy();
+    else server.resetAndDestroy();
   }
+
+  #where() {
+    if (typeof this.target === "string") return { path: this.target };
+    return { port: this.target, host: "127.0.0.1", noDelay: true };
+  }
+
+  /** One side has closed: so does the other, unless nobody is to be told. */
+  #end(pair, other) {
+    if (!pair.isMute) other.destroy();
+    if (other.destroyed) this.#pairs.delete(pair);
+  }
+
+  /** What is read from the sides that are not heard is thrown away. */
+  #mute(pair) {
+    const { client, server } = pair;
+    pair.isMute = true;
+    if (this.silent !== "client") swallow(client, server);
+    if (this.silent !== "server") swallow(server, client);
+  }
+}
+
+function swallow(from, to) {
+  from.unpipe(to);
+  from.on("data", () => {});
+  from.resume();
 }

@@ -24,4 +24,9 @@ export class Random {
   pick(list) {
     return list[this.below(list.length)];
   }
+
+  /** Another stream, for somebody whose pace must not change the choices of others. */
+  fork() {
+    return new Random(this.below(2 ** 32));
+  }
 }

@@ -1,0 +1,134 @@
+// What must be true after a storm, judged from its trace. Pure: no clients, no clocks, no files.
+//
+//   I1  every acknowledged publish is in the log, under the seq and offset that were told
+//   I2  each room's seq runs 1, 2, 3 …; everybody saw the same message under it, and all in the log's order
+//   I3  each reader saw each message of its rooms, from its join on, exactly once, or was told (reader.mjs)
+//   I4  a repeated id gave the same answer, and is stored once
+//   I5  presence equals the truth, within a lease after the last fault
+//
+// An observation is
+//   log      [{room, seq, id, offset}]       everything that is stored, in the log's order
+//   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs)
+//   census   {truth, told, tookMs, allowedMs} who is in which rooms: {sid: [room]} each; how long it took to agree
+// A fault is {invariant, text, and what it is about: who?, t?, room?, seq?, id?}.
+
+import { Reader } from "./reader.mjs";
+
+/** The log by place and by room. */
+export class LogIndex {
+  #rooms = new Map();
+  #ids = new Map();
+
+  constructor(log) {
+    log.forEach(({ room, seq, id, offset }, place) => {
+      if (!this.#rooms.has(room)) this.#rooms.set(room, new Map());
+      const entry = { room, seq, id, offset, place };
+      if (!this.#rooms.get(room).has(seq)) this.#rooms.get(room).set(seq, entry);
+      if (!this.#ids.has(id)) this.#ids.set(id, entry);
+    });
+  }
+
+  at(room, seq) {
+    return this.#rooms.get(room)?.get(seq);
+  }
+
+  withId(id) {
+    return this.#ids.get(id);
+  }
+
+  /** The highest seq up to which the room has no hole. */
+  head(room) {
+    const messages = this.#rooms.get(room);
+    let seq = 0;
+    while (messages?.has(seq + 1)) seq++;
+    return seq;
+  }
+}
+
+/** {faults, figures}; no faults when every promise was kept. */
+export function check({ log, traces, census }) {
+  const index = new LogIndex(log);
+  const events = Object.values(traces).flat();
+  const readers = Object.entries(traces).map(([name, trace]) => read(new Reader(name, index), trace));
+  const faults = [
+    ...checkLog(log, events),
+    ...checkAnswers(events, index),
+    ...readers.flatMap((reader) => reader.faults),
+    ...checkCensus(census),
+    ...events.filter(({ on }) => on === "garbled").map((event) => {
+      return { invariant: "I2", text: `${event.who} got other data than ${event.id}`, ...event };
+    }),
+  ];
+  const count = (on) => events.reduce((sum, event) => sum + (event.on === on ? 1 : 0), 0);
+  const figures = {
+    stored: log.length,
+    acknowledged: count("acked"),
+    seen: count("saw"),
+    reconnects: count("dropped"),
+    reloads: count("reloaded"),
+    heldTwice: readers.reduce((sum, { heldTwice }) => sum + heldTwice, 0),
+  };
+  return { faults, figures };
+}
+
+function read(reader, trace) {
+  for (const event of trace) reader.take(event);
+  reader.finish();
+  return reader;
+}
+
+/** I2 of the log itself, I4 (nothing stands twice), and that somebody has said what it holds. */
+function checkLog(log, events) {
+  const faults = [];
+  const fault = (invariant, text, message) => faults.push({ invariant, text, ...message });
+  const said = new Set(events.filter(({ on }) => on === "publish").map(({ id }) => id));
+  const ids = new Map();
+  const heads = new Map();
+  for (const message of log) {
+    const { room, seq, id } = message;
+    const next = (heads.get(room) ?? 0) + 1;
+    if (seq !== next) fault("I2", `${room}: seq ${seq} stands in the log where ${next} was next`, message);
+    if (ids.has(id)) fault("I4", `${id} is stored twice: ${ids.get(id)}, and ${room} ${seq}`, message);
+    if (!said.has(id)) fault("I2", `${room} ${seq} holds ${id}, which nobody has published`, message);
+    heads.set(room, seq);
+    ids.set(id, `${room} ${seq}`);
+  }
+  return faults;
+}
+
+/** I1, and I4: every answer to one id is the same. */
+function checkAnswers(events, index) {
+  const faults = [];
+  const first = new Map();
+  for (const event of events) {
+    if (event.on !== "acked") continue;
+    const { who, id, offset } = event;
+    const fault = (invariant, text) => faults.push({ invariant, text: `${id} of ${who} ${text}`, ...event });
+    const [told, stored] = [place(event), index.withId(id)];
+    const before = first.get(id);
+    if (before === undefined) first.set(id, `${told} ${offset}`);
+    else if (before !== `${told} ${offset}`) fault("I4", `was acknowledged as ${before}, then as ${told} ${offset}`);
+    if (!stored) fault("I1", `was acknowledged as ${told}, and is lost`);
+    else if (place(stored) !== told) fault("I1", `was acknowledged as ${told}, and is stored as ${place(stored)}`);
+  }
+  return faults;
+}
+
+/** Where a message stands. An offset is epoch.pos; who reads the log is told the epoch in which he reads. */
+function place({ room, seq, offset }) {
+  return `${room} ${seq}, log ${offset.split(".")[1]}`;
+}
+
+/** I5. */
+function checkCensus({ truth, told, tookMs, allowedMs }) {
+  const faults = [];
+  const fault = (text) => faults.push({ invariant: "I5", text });
+  const list = (rooms) => [...rooms].sort().join(" ");
+  for (const [sid, rooms] of Object.entries(truth)) {
+    if (!told[sid]) fault(`${sid} is connected, and the broker does not know it`);
+    else if (list(told[sid]) !== list(rooms)) fault(`${sid} is in ${list(rooms)}, the broker says ${list(told[sid])}`);
+  }
+  for (const sid of Object.keys(told)) if (!truth[sid]) fault(`${sid} is gone, and the broker still has it`);
+  if (tookMs > allowedMs) fault(`presence agreed after ${tookMs} ms, ${allowedMs} are allowed`);
+  return faults;
+}

@@ -1,0 +1,220 @@
+// The checker of the storm finds each kind of planted fault in a recorded storm, and nothing where there is none.
+
+import assert from "node:assert/strict";
+import { test } from "node:test";
+
+import { check } from "./checker.mjs";
+import { record } from "./recording.mjs";
+
+const SEED = 7;
+
+/** What the checker finds after `plant` has changed a faultless recording. */
+function planted(plant) {
+  const observation = record(SEED);
+  plant(observation);
+  return check(observation).faults;
+}
+
+const indexOf = (trace, on, from = 0) => trace.findIndex((event, i) => i >= from && event.on === on);
+/** The first reader's trace, and the place of a message in it behind which more of the same room come. */
+function middle({ traces }) {
+  const trace = traces.ann;
+  const at = trace.findIndex(({ on, room }, i) => on === "saw" && trace.slice(i + 1).some((e) => e.on === "saw" && e.room === room));
+  return { trace, at };
+}
+
+test("a faultless storm passes, and its figures are told", () => {
+  const { faults, figures } = check(record(SEED));
+  assert.deepEqual(faults, []);
+  for (const name of ["stored", "acknowledged", "seen", "reconnects", "reloads"]) assert.ok(figures[name] > 0, name);
+});
+
+test("every seed records a faultless storm", () => {
+  for (let seed = 1; seed <= 50; seed++) assert.deepEqual(check(record(seed)).faults, [], `seed ${seed}`);
+});
+
+const PLANTED = {
+  "a message dropped for one reader": [
+    (storm) => {
+      const { trace, at } = middle(storm);
+      trace.splice(at, 1);
+    },
+    "I3",
+    /ann saw .* and missed/,
+  ],
+  "the last message dropped for one reader": [
+    ({ traces: { ann } }) => ann.splice(ann.findLastIndex(({ on }) => on === "saw"), 1),
+    "I3",
+    /ann never saw/,
+  ],
+  "a message doubled at once": [
+    (storm) => {
+      const { trace, at } = middle(storm);
+      trace.splice(at, 0, { ...trace[at] });
+    },
+    "I3",
+    /ann saw .* again, or late/,
+  ],
+  "a message doubled after a reconnect": [
+    ({ traces: { ann } }) => {
+      const [before, back] = [indexOf(ann, "saw"), ann.findIndex((e) => e.on === "connected" && e.recovered)];
+      ann.splice(back + 1, 0, { ...ann[before] });
+    },
+    "I3",
+    /ann saw .* again, or late/,
+  ],
+  "two messages of a room swapped": [
+    (storm) => {
+      const { trace, at } = middle(storm);
+      const next = trace.findIndex((e, i) => i > at && e.on === "saw" && e.room === trace[at].room);
+      [trace[at], trace[next]] = [trace[next], trace[at]];
+    },
+    "I3",
+    /ann saw .* and missed/,
+  ],
+  "two messages of different rooms swapped": [
+    ({ traces: { ann } }) => {
+      const at = ann.findIndex(
+        (e, i) => e.on === "saw" && ann[i + 1]?.on === "saw" && e.room !== ann[i + 1].room,
+      );
+      [ann[at], ann[at + 1]] = [ann[at + 1], ann[at]];
+    },
+    "I2",
+    /ann saw .* after a later message/,
+  ],
+  "a session said to be recovered that was not: its messages are missing": [
+    ({ traces: { ann } }) => {
+      const at = ann.findIndex((e) => e.on === "connected" && e.recovered);
+      const room = ann.slice(at).find((e) => e.on === "saw")?.room;
+      const lost = ann.findIndex((e, i) => i > at && e.on === "saw" && e.room === room);
+      ann.splice(lost, 1);
+    },
+    "I3",
+    /ann (saw .* and missed|never saw)/,
+  ],
+  "a fresh session said to be recovered: nothing comes any more": [
+    ({ traces }) => {
+      const at = traces.ann.findLastIndex((e) => e.on === "connected" && e.recovered);
+      traces.ann = traces.ann.filter((e, i) => i <= at || e.on !== "saw");
+    },
+    "I3",
+    /ann never saw/,
+  ],
+  "a session that could be restored and was not": [
+    ({ traces: { ann } }) => {
+      const at = ann.findIndex((e) => e.on === "connected" && e.recovered);
+      ann[at] = { ...ann[at], recovered: false };
+    },
+    "I3",
+    /ann got a fresh session/,
+  ],
+  "a message of a room that was left": [
+    ({ traces: { ann } }) => {
+      const at = indexOf(ann, "left");
+      const { room } = ann[at];
+      const seen = ann.find((e) => e.on === "saw" && e.room === room);
+      ann.splice(at + 1, 0, { ...seen });
+    },
+    "I3",
+    /a room that it is not in/,
+  ],
+  "an acknowledged message that is lost": [
+    ({ log, traces }) => {
+      const lost = log.findLastIndex(({ id }) => Object.values(traces).some((t) => t.some((e) => e.on === "acked" && e.id === id)));
+      const [{ room, seq, id }] = log.splice(lost, 1);
+      for (const [name, trace] of Object.entries(traces)) {
+        traces[name] = trace.filter((e) => !(e.on === "saw" && e.id === id));
+      }
+      for (const message of log) if (message.room === room && message.seq > seq) message.seq--;
+    },
+    "I1",
+    /was acknowledged as .*, and is lost/,
+  ],
+  "an acknowledgement with another seq": [
+    ({ traces: { bob } }) => bob[indexOf(bob, "acked")].seq++,
+    "I1",
+    /was acknowledged as .*, and is stored as/,
+  ],
+  "a repeated id that got another answer": [
+    ({ traces: { bob } }) => {
+      const at = indexOf(bob, "acked");
+      bob.push({ ...bob[at], offset: `other.${bob[at].offset.split(".")[1]}` });
+    },
+    "I4",
+    /was acknowledged as .*, then as/,
+  ],
+  "a repeated id that was stored twice": [
+    ({ log }) => {
+      const last = log.at(-1);
+      log.push({ ...last, seq: last.seq + 1 });
+    },
+    "I4",
+    /is stored twice/,
+  ],
+  "a message that nobody has published": [
+    ({ log }) => log.push({ ...log.at(-1), seq: log.at(-1).seq + 1, id: "phantom" }),
+    "I2",
+    /phantom, which nobody has published/,
+  ],
+  "a hole in a room's seq": [
+    ({ log }) => {
+      const { room } = log[0];
+      for (const message of log) if (message.room === room && message.seq > 1) message.seq++;
+    },
+    "I2",
+    /seq 3 stands in the log where 2 was next/,
+  ],
+  "another message under a seq": [
+    ({ traces: { ann } }) => (ann[indexOf(ann, "saw")].id = "other"),
+    "I2",
+    /ann saw other as/,
+  ],
+  "other data under an id": [
+    ({ traces: { ann } }) => ann.push({ ...ann[indexOf(ann, "saw")], on: "garbled" }),
+    "I2",
+    /ann got other data/,
+  ],
+  "a page of the history that lacks a message": [
+    ({ traces: { cleo } }) => cleo[indexOf(cleo, "reloaded")].ids.shift(),
+    "I2",
+    /cleo read .* in the history/,
+  ],
+  "a member whom the broker does not know": [
+    ({ census }) => delete census.told[Object.keys(census.told)[0]],
+    "I5",
+    /the broker does not know it/,
+  ],
+  "a member who is gone and still there": [({ census }) => (census.told.ghost = ["tea"]), "I5", /ghost is gone/],
+  "a member in the wrong rooms": [
+    ({ census }) => census.told[Object.keys(census.told)[0]].push("cellar"),
+    "I5",
+    /the broker says/,
+  ],
+  "presence that took too long": [({ census }) => (census.tookMs = census.allowedMs + 1), "I5", /agreed after/],
+};
+
+for (const [what, [plant, invariant, sentence]] of Object.entries(PLANTED)) {
+  test(`${what} is found`, () => {
+    const faults = planted(plant);
+    const found = faults.some((fault) => fault.invariant === invariant && sentence.test(fault.text));
+    assert.ok(found, `${invariant} ${sentence} among ${JSON.stringify(faults.map(({ text }) => text))}`);
+  });
+}
+
+test("an event that the client library kept for itself, and got again, is not held against the broker", () => {
+  const storm = record(SEED);
+  const { ann } = storm.traces;
+  const at = ann.findIndex((e, i) => e.on === "dropped" && ann[i + 2]?.on === "saw");
+  ann.splice(at + 1, 0, { ...ann[at + 2], held: true });
+  const { faults, figures } = check(storm);
+  assert.deepEqual(faults, []);
+  assert.equal(figures.heldTwice, 1);
+});
+
+test("nothing is expected of whoever was killed", () => {
+  const storm = record(SEED);
+  const { ann } = storm.traces;
+  ann.splice(Math.floor(ann.length / 2));
+  ann.push({ t: 0, who: "ann", on: "died" });
+  assert.deepEqual(check(storm).faults, []);
+});

@@ -1,0 +1,74 @@
+// A process full of rovers, led by crowd.mjs over the IPC channel. It ends with its channel.
+//
+// Told: {do: "open", names, scene, seed, folder, file, sabotage?} | {do: "hurt", what, which, ms} | {do: "quiet"} |
+//       {do: "state", n} | {do: "end"}
+// Tells: {on: "opened"} | {on: "state", n, rovers: [state]} | {on: "ended"}
+
+import { setTimeout as delay } from "node:timers/promises";
+
+import { Proxy } from "../../e2e/support/proxy.mjs";
+import { Random } from "../../e2e/support/random.mjs";
+import { Rover } from "./rover.mjs";
+import { Saboteur } from "./saboteur.mjs";
+import { TraceFile } from "./trace.mjs";
+
+/** What can befall a rover's network, or itself; each resolves when it is over. */
+const HURTS = {
+  cut: async ({ link }) => link.cut(),
+  async down({ link }, ms) {
+    link.isDown = true;
+    link.cut();
+    await delay(ms);
+    link.isDown = false;
+  },
+  hole: (rover, ms) => silence(rover, "both", ms),
+  hole_up: (rover, ms) => silence(rover, "server", ms),
+  hole_down: (rover, ms) => silence(rover, "client", ms),
+  async stall({ link }, ms) {
+    link.stallReader();
+    await delay(ms);
+    link.resumeReader();
+  },
+  drop: async (rover) => rover.drop(),
+  reload: async (rover) => rover.reload(),
+};
+
+async function silence({ link }, towards, ms) {
+  link.silence(towards);
+  await delay(ms);
+  link.heal();
+}
+
+const rovers = [];
+let trace = null;
+
+const ORDERS = {
+  async open({ names, scene, seed, folder, file, sabotage }) {
+    trace = new TraceFile(folder, file);
+    const random = new Random(seed);
+    const saboteur = sabotage ? new Saboteur(sabotage) : null;
+    for (const name of names) {
+      const own = random.fork();
+      const link = await Proxy.open(own.pick(scene.gateways));
+      saboteur?.lurk(link);
+      rovers.push(new Rover({ name, random: own, trace, scene, link }));
+    }
+    process.send({ on: "opened" });
+  },
+  async hurt({ what, which, ms }) {
+    await Promise.all(which.map((i) => HURTS[what](rovers[i], ms)));
+  },
+  async quiet() {
+    for (const rover of rovers) rover.quiet();
+  },
+  async state({ n }) {
+    process.send({ on: "state", n, rovers: rovers.map(({ state }) => state) });
+  },
+  async end() {
+    for (const rover of rovers) await rover.close();
+    process.send({ on: "ended" }, () => process.disconnect());
+  },
+};
+
+process.on("message", (order) => ORDERS[order.do](order));
+process.on("disconnect", () => process.exit(0));

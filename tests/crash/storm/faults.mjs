@@ -1,0 +1,168 @@
+// How each kind of fault (plan.mjs) is done to a stage and undone. A process or a link takes one fault at a time; the
+// next one waits for its turn.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+import { now } from "./trace.mjs";
+import { START_MS } from "./stage.mjs";
+
+const FLOOD_MESSAGES = 150;
+const FLOOD_BYTES = 2000;
+
+async function killed(victim, ms) {
+  await victim.kill();
+  await delay(ms);
+  await victim.start(START_MS);
+}
+
+/** SIGTERM: it ends in its own way. */
+async function restarted(victim, ms) {
+  await victim.stop();
+  await delay(ms);
+  await victim.start(START_MS);
+}
+
+async function frozen(victim, ms) {
+  victim.freeze();
+  await delay(ms);
+  victim.thaw();
+}
+
+async function down(link, ms) {
+  link.isDown = true;
+  link.cut();
+  await delay(ms);
+  link.isDown = false;
+}
+
+/** What was silenced stays so; new connections work again. */
+const silenced = (towards) => async (link, ms) => {
+  link.silence(towards);
+  await delay(ms);
+  link.heal();
+};
+
+async function stalled(link, ms) {
+  link.stallReader();
+  await delay(ms);
+  link.resumeReader();
+}
+
+const cut = async (link) => link.cut();
+
+/** Rovers are hurt in their own process, which knows when it is over. */
+const hurt = (what) => async (crowd, ms, rovers) => {
+  crowd.hurt(what, rovers, ms);
+  await delay(ms);
+};
+
+const broker = ({ broker: one }) => [one];
+const gateway = ({ gateways }, i) => [gateways[i]];
+const feeder = ({ feeders }, i) => [feeders[i]];
+const crowd = ({ crowds }, i) => [crowds[i]];
+const uplink = ({ uplinks }, i) => [uplinks[i]];
+const feed = ({ feeds }, i) => [feeds[i]];
+const clock = ({ clocks }, i) => clocks.slice(i, i + 1);
+const everything = ({ broker: one, gateways, feeders }) => [one, ...gateways, ...feeders];
+const owner = ({ crowds }, [i]) => [crowds[i]];
+
+/** By kind: who is hurt, and how. */
+const DEEDS = {
+  kill_broker: [broker, killed],
+  restart_broker: [broker, restarted],
+  freeze_broker: [broker, frozen],
+  kill_gateway: [gateway, killed],
+  drain_gateway: [gateway, restarted],
+  freeze_gateway: [gateway, frozen],
+  kill_feeder: [feeder, killed],
+  freeze_feeder: [feeder, frozen],
+  kill_crowd: [crowd, killed],
+  freeze_crowd: [crowd, frozen],
+  kill_everything: [everything, killed],
+  jump_clock: [clock, async (one, ms) => one.set(ms)],
+  cut_uplink: [uplink, cut],
+  down_uplink: [uplink, down],
+  hole_uplink: [uplink, silenced("both")],
+  hole_up_uplink: [uplink, silenced("server")],
+  hole_down_uplink: [uplink, silenced("client")],
+  stall_uplink: [uplink, stalled],
+  cut_feed: [feed, cut],
+  hole_feed: [feed, silenced("both")],
+  cut_rovers: [owner, hurt("cut")],
+  down_rovers: [owner, hurt("down")],
+  hole_rovers: [owner, hurt("hole")],
+  hole_up_rovers: [owner, hurt("hole_up")],
+  hole_down_rovers: [owner, hurt("hole_down")],
+  stall_rovers: [owner, hurt("stall")],
+  drop_rovers: [owner, hurt("drop")],
+  reload_rovers: [owner, hurt("reload")],
+};
+
+/** Rovers may be hurt in any number of ways at once; everybody else has one thing at a time. */
+const TAKES_TURNS = new Set([broker, gateway, feeder, crowd, uplink, feed, clock, everything]);
+
+export class Faults {
+  #turns = new Map(); // victim → a promise: nothing befalls it before
+  #open = new Set();
+
+  constructor(stage, trace) {
+    this.stage = stage;
+    this.trace = trace;
+    /** By kind, how many have happened. */
+    this.counts = {};
+    this.lastOverAt = now();
+    this.errors = [];
+  }
+
+  /** Begins a fault; it ends by itself. */
+  begin(fault) {
+    const done = this.#run(fault)
+      .catch((error) => this.errors.push(`${JSON.stringify(fault)}: ${error.message}`))
+      .finally(() => {
+        this.#open.delete(done);
+        this.lastOverAt = now();
+      });
+    this.#open.add(done);
+  }
+
+  /** Everything that was begun is over. */
+  async over() {
+    await Promise.all(this.#open);
+  }
+
+  async #run({ kind, which, ms }) {
+    if (kind === "flood") return this.#flood(which, ms);
+    const [find, hurtOne] = DEEDS[kind];
+    const victims = find(this.stage, which);
+    const turns = TAKES_TURNS.has(find) ? victims.map((victim) => this.#turn(victim)) : [];
+    for (const turn of turns) await turn.isMine;
+    try {
+      this.#note(kind, which, ms);
+      await Promise.all(victims.map((victim) => hurtOne(victim, ms, which?.[1])));
+    } finally {
+      for (const turn of turns) turn.end();
+    }
+  }
+
+  /** A burst of large messages into one room, half of whose possible readers do not read. */
+  async #flood(room, ms) {
+    this.#note("flood", room, ms);
+    for (const one of this.stage.crowds) {
+      if (one.isRunning) one.hurt("stall", Array.from({ length: one.size / 2 }, (_, i) => 2 * i), ms);
+    }
+    const feeder = this.stage.feeders[room % this.stage.feeders.length];
+    await feeder.flood(this.stage.rooms[room], FLOOD_MESSAGES, FLOOD_BYTES);
+  }
+
+  #turn(victim) {
+    const isMine = this.#turns.get(victim) ?? Promise.resolve();
+    let end;
+    this.#turns.set(victim, new Promise((resolve) => (end = resolve)));
+    return { isMine, end };
+  }
+
+  #note(kind, which, ms) {
+    this.counts[kind] = (this.counts[kind] ?? 0) + 1;
+    this.trace.note("storm", kind, { which, ms });
+  }
+}

@@ -1,0 +1,164 @@
+// The model of one reader: what it may see next in each room, from its join on. Pure.
+//
+// Its trace is a list of events in their order, of which these matter here:
+//   join {room}, joined {room, seq}        asked to join; the answer, with the room's highest seq at the join
+//   leave {room}, left {room}              the same for leaving
+//   saw {room, seq, id, held?}             a message; `held`: it came out of the client library's own buffer
+//   connected {recovered}, dropped         a session stands (restored or fresh), is cut
+//   reborn                                 the user reloads the page: a new client that remembers nothing
+//   died                                   the client's process was killed; nothing is expected any more
+//   reloaded {room, after, upto, ids}      a page of the history, read after a fresh session
+//
+// A room is out, joining (asked, unanswered: its messages may begin), in, or leaving (they may end). Within one life
+// nothing is seen twice, whatever the sessions.
+
+/** What is known of one room. `next` is 0 while any message may be the first one. */
+class Membership {
+  state = "out";
+  next = 0;
+  last = 0;
+
+  /** The sentence that says what is wrong with seeing `seq` now, or null. */
+  see(seq) {
+    if (this.state === "out") return "of a room that it is not in";
+    if (seq <= this.last || (this.next > 0 && seq < this.next)) {
+      return `again, or late: ${this.next || this.last + 1} was next`;
+    }
+    const isGap = this.next > 0 && seq > this.next;
+    const missed = isGap ? `and missed ${this.next} to ${seq - 1}` : null;
+    this.last = seq;
+    this.next = seq + 1;
+    return missed;
+  }
+
+  join() {
+    if (this.state === "out") this.next = 0;
+    this.state = "joining";
+  }
+
+  joined(seq) {
+    if (this.next === 0) this.next = seq + 1;
+    this.state = "in";
+  }
+
+  /** The session is another one: nothing of the old one is owed. */
+  forget() {
+    this.state = "out";
+    this.next = 0;
+  }
+}
+
+export class Reader {
+  /** `log` is a LogIndex. */
+  constructor(name, log) {
+    this.name = name;
+    this.log = log;
+    this.faults = [];
+    this.isOver = false;
+    this.heldTwice = 0;
+    this.#begin();
+  }
+
+  #rooms;
+  #hasSession;
+  #place;
+  #held;
+
+  #begin() {
+    this.#rooms = new Map();
+    this.#hasSession = false;
+    this.#place = -1;
+    this.#held = new Set();
+  }
+
+  take(event) {
+    this[event.on]?.(event);
+  }
+
+  join({ room }) {
+    this.#room(room).join();
+  }
+
+  joined({ room, seq }) {
+    this.#room(room).joined(seq);
+  }
+
+  leave({ room }) {
+    this.#room(room).state = "leaving";
+  }
+
+  left({ room }) {
+    this.#room(room).forget();
+  }
+
+  connected({ recovered }) {
+    if (recovered) return;
+    if (this.#hasSession) this.#fault("I3", "got a fresh session, though its own could be restored", {});
+    this.#hasSession = true;
+    for (const room of this.#rooms.values()) room.forget();
+  }
+
+  reborn() {
+    this.#begin();
+  }
+
+  died() {
+    this.isOver = true;
+  }
+
+  saw(event) {
+    const { room, seq, id, held } = event;
+    const stored = this.log.at(room, seq);
+    if (stored?.id !== id) {
+      this.#fault("I2", `saw ${id} as ${room} ${seq}, where the log has ${stored?.id}`, event);
+      return;
+    }
+    if (this.#isHeldTwice(event)) return;
+    if (held) this.#held.add(id);
+    const wrong = this.#room(room).see(seq);
+    if (wrong) this.#fault("I3", `saw ${room} ${seq} (${id}) ${wrong}`, event);
+    else if (stored.place < this.#place) this.#fault("I2", `saw ${room} ${seq} (${id}) after a later message`, event);
+    this.#place = Math.max(this.#place, stored.place);
+  }
+
+  reloaded(event) {
+    const { room, after, upto, ids } = event;
+    for (let seq = after + 1; seq <= upto; seq++) {
+      const [got, stored] = [ids[seq - after - 1], this.log.at(room, seq)?.id];
+      if (got === stored) continue;
+      this.#fault("I2", `read ${got} as ${room} ${seq} in the history, where the log has ${stored}`, { ...event, seq });
+      return;
+    }
+  }
+
+  /** At the end of the storm: everything has arrived. */
+  finish() {
+    if (this.isOver) return;
+    for (const [name, room] of this.#rooms) {
+      const head = this.log.head(name);
+      if (room.state !== "in" || room.next > head) continue;
+      const seq = room.next;
+      this.#fault("I3", `never saw ${name} ${seq} to ${head}`, { room: name, seq, id: this.log.at(name, seq)?.id });
+    }
+  }
+
+  /**
+   * socket.io-client (4.8) keeps an event that it decodes while its connection closes until after the reconnect,
+   * and does not count its offset; the server has to send it again. That doubling is the client's own.
+   */
+  #isHeldTwice({ id, held }) {
+    if (held || !this.#held.delete(id)) return false;
+    this.heldTwice++;
+    return true;
+  }
+
+  #room(name) {
+    let room = this.#rooms.get(name);
+    if (!room) this.#rooms.set(name, (room = new Membership()));
+    return room;
+  }
+
+  #fault(invariant, what, { t, room, seq, id }) {
+    this.faults.push({ invariant, text: `${this.name} ${what}`, who: this.name, t, room, seq, id });
+  }
+}

@@ -1,0 +1,159 @@
+// A small storm without a broker: what the trace of one looks like when every promise is kept. For the checker's tests.
+//
+// Readers ann, bob and cleo join and leave rooms, drop and come back; bob and a feeder publish, and repeat some ids. Cleo
+// loses her session by a page reload, and reads on from the history.
+
+import { Random } from "../../e2e/support/random.mjs";
+
+const ROOMS = ["tea", "coffee", "milk"];
+const STEPS = 400;
+
+class Reader {
+  constructor(name, world) {
+    this.name = name;
+    this.world = world;
+    this.rooms = new Set();
+    this.isConnected = false;
+    this.missed = [];
+    this.known = new Map();
+  }
+
+  note(on, what = {}) {
+    this.world.note(this.name, on, what);
+  }
+
+  connect(recovered) {
+    this.isConnected = true;
+    this.note("connected", { sid: `sid of ${this.name}`, recovered });
+    for (const message of this.missed.splice(0)) this.#see(message);
+  }
+
+  drop() {
+    this.isConnected = false;
+    this.note("dropped", { reason: "transport close" });
+  }
+
+  join(room) {
+    const seq = this.world.head(room);
+    this.note("join", { room });
+    this.note("joined", { room, seq });
+    this.rooms.add(room);
+    const after = this.known.get(room);
+    if (after < seq) this.note("reloaded", { room, after, upto: seq, ids: this.world.ids(room, after, seq) });
+    this.known.set(room, seq);
+  }
+
+  leave(room) {
+    this.note("leave", { room });
+    this.note("left", { room });
+    this.rooms.delete(room);
+  }
+
+  /** A new page, which has kept what it knew of the rooms: it reads on from there. */
+  reload() {
+    const rooms = [...this.rooms];
+    this.drop();
+    this.missed = [];
+    this.rooms.clear();
+    this.note("reborn");
+    this.connect(false);
+    for (const room of rooms) this.join(room);
+  }
+
+  deliver(message) {
+    if (!this.rooms.has(message.room)) return;
+    if (this.isConnected) this.#see(message);
+    else this.missed.push(message);
+  }
+
+  #see({ room, seq, id, offset }) {
+    this.note("saw", { room, seq, id, offset });
+    this.known.set(room, seq);
+  }
+}
+
+class World {
+  constructor(random) {
+    this.random = random;
+    this.log = [];
+    this.traces = {};
+    this.heads = new Map();
+    this.readers = ["ann", "bob", "cleo"].map((name) => new Reader(name, this));
+    this.answers = [];
+  }
+
+  note(who, on, what) {
+    (this.traces[who] ??= []).push({ t: this.log.length, who, on, ...what });
+  }
+
+  head(room) {
+    return this.heads.get(room) ?? 0;
+  }
+
+  ids(room, after, upto) {
+    return this.log.filter((m) => m.room === room && m.seq > after && m.seq <= upto).map(({ id }) => id);
+  }
+
+  publish(who, room) {
+    const id = `${who}#${this.log.length}`;
+    const message = { room, seq: this.head(room) + 1, id, offset: `epoch.${this.log.length + 1}` };
+    this.note(who, "publish", { room, id });
+    this.heads.set(room, message.seq);
+    this.log.push(message);
+    for (const reader of this.readers) reader.deliver(message);
+    this.answers.push({ who, message });
+    this.note(who, "acked", message);
+  }
+
+  repeat() {
+    if (this.answers.length === 0) return;
+    const { who, message } = this.random.pick(this.answers);
+    this.note(who, "publish", { room: message.room, id: message.id });
+    this.note(who, "acked", message);
+  }
+
+  step() {
+    const [reader, room] = [this.random.pick(this.readers), this.random.pick(ROOMS)];
+    switch (this.random.below(10)) {
+      case 0:
+        if (reader.isConnected) reader.drop();
+        else reader.connect(true);
+        return;
+      case 1:
+        if (!reader.isConnected) return;
+        if (!reader.rooms.has(room)) reader.join(room);
+        else if (reader.rooms.size > 1) reader.leave(room);
+        return;
+      case 2:
+        this.repeat();
+        return;
+      case 3:
+        if (reader.name === "cleo" && reader.isConnected) reader.reload();
+        return;
+      default:
+        this.publish(this.random.pick(["bob", "feeder"]), room);
+    }
+  }
+
+  get census() {
+    const members = this.readers.map(({ name, rooms }) => [`sid of ${name}`, [...rooms].sort()]);
+    return {
+      truth: Object.fromEntries(members),
+      told: structuredClone(Object.fromEntries(members)),
+      tookMs: 100,
+      allowedMs: 2000,
+    };
+  }
+}
+
+/** An observation for the checker, in which nothing is wrong. */
+export function record(seed) {
+  const world = new World(new Random(seed));
+  for (const reader of world.readers) {
+    reader.connect(false);
+    for (const room of ROOMS) reader.join(room);
+  }
+  for (let i = 0; i < STEPS; i++) world.step();
+  for (const reader of world.readers) if (!reader.isConnected) reader.connect(true);
+  return { log: world.log, traces: world.traces, census: world.census };
+}

@@ -1,0 +1,309 @@
+// One user of the storm: the stock client behind a network of its own (a proxy), who roams between gateways and
+// transports, joins and leaves rooms, publishes under ids and repeats what is not acknowledged. It notes everything
+// that it does and sees.
+
+import { setTimeout as delay } from "node:timers/promises";
+
+import { io } from "../../e2e/support/client.mjs";
+
+const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 500, randomizationFactor: 0.5, timeout: 3000 };
+const TRANSPORTS = [["polling", "websocket"], ["websocket"], ["polling"]];
+const ANSWER_MS = 3000; // without an answer for so long, a request is repeated
+const AGAIN_MS = 100; // after a refusal (unavailable, busy, timeout)
+const REPEATED_OF = 8; // one in so many publishes is repeated although it was acknowledged
+const PAGE = 200;
+
+export class Rover {
+  #link;
+  #socket = null;
+  #isConnected = false;
+  #isQuiet = false;
+  #isOver = false;
+  #life = 0;
+  #count = 0;
+  #open = 0;
+  #joined = new Set(); // rooms of this session, as far as the answers tell
+  #begun = new Map(); // room → "join" or "leave": asked for in this session, and not answered yet
+  #known = new Map(); // room → the highest seq seen or read, in this life
+  #acked = [];
+
+  /**
+   * `scene` is {gateways: [port], rooms: [name], roomsEach, publishMs, wanderMs}: who can be reached, what there is to
+   * join, and the mean times between two publishes and between two changes of mind. `link` is the proxy before it,
+   * which it closes.
+   */
+  constructor({ name, random, trace, scene, link }) {
+    this.name = name;
+    this.random = random;
+    this.trace = trace;
+    this.scene = scene;
+    this.#link = link;
+    this.wanted = new Set();
+    while (this.wanted.size < Math.min(scene.roomsEach, scene.rooms.length)) {
+      this.wanted.add(random.pick(scene.rooms));
+    }
+    this.#connect();
+    this.#publishNowAndThen();
+    this.#wanderNowAndThen();
+  }
+
+  get link() {
+    return this.#link;
+  }
+
+  /** For the census, and for whoever waits until all have arrived. */
+  get state() {
+    const isSettled = this.#isConnected && this.#open === 0 && this.#isWhereItWants;
+    return {
+      name: this.name,
+      sid: this.#socket.id,
+      isConnected: this.#isConnected,
+      isSettled,
+      open: this.#open,
+      rooms: Object.fromEntries([...this.#joined].map((room) => [room, this.#known.get(room) ?? 0])),
+      transport: this.#socket.io.engine?.transport?.name,
+    };
+  }
+
+  /** Begins nothing new; what was begun is brought to its end. */
+  quiet() {
+    this.#isQuiet = true;
+  }
+
+  /** A page reload: a new client, which knows nothing of the session of the old one. */
+  reload() {
+    this.#note("reborn");
+    this.#life++;
+    this.#socket.io.reconnection(false);
+    this.#socket.removeAllListeners();
+    this.#socket.offAny();
+    this.#socket.io.engine?.close();
+    this.#socket.disconnect();
+    this.#isConnected = false;
+    this.#forget();
+    this.#known.clear();
+    this.#acked = [];
+    this.#open = 0;
+    this.#connect();
+  }
+
+  /** Its own network drop. */
+  drop() {
+    this.#socket.io.engine?.close();
+  }
+
+  async close() {
+    this.#isOver = this.#isQuiet = true;
+    this.#socket.io.reconnection(false);
+    this.#socket.disconnect();
+    this.#socket.io.engine?.close();
+    await this.#link.close();
+  }
+
+  #note(on, what) {
+    this.trace.note(this.name, on, what);
+  }
+
+  #connect() {
+    const transports = this.random.pick(TRANSPORTS);
+    const socket = io(this.#link.url, { ...QUICK, forceNew: true, transports });
+    this.#socket = socket;
+    socket.on("connect", () => this.#onConnect());
+    socket.on("disconnect", (reason) => this.#onDisconnect(reason));
+    const roam = () => socket === this.#socket && this.#roam();
+    socket.io.on("reconnect_error", roam);
+    socket.io.on("close", roam); // also of one that was not let in
+    socket.onAny((event, ...args) => this.#onEvent(event, args));
+  }
+
+  #onConnect() {
+    const { id: sid, recovered } = this.#socket;
+    this.#isConnected = true;
+    this.#note("connected", { sid, recovered, gateway: this.#link.target });
+    if (!recovered) this.#forget();
+    for (const room of this.#begun.keys()) this.#carryOn(room);
+    for (const room of [...this.wanted, ...this.#joined]) this.#settle(room);
+  }
+
+  /** The session that it was in is not this one. */
+  #forget() {
+    this.#joined.clear();
+    this.#begun.clear();
+  }
+
+  #onDisconnect(reason) {
+    this.#isConnected = false;
+    this.#note("dropped", { reason });
+  }
+
+  #roam() {
+    this.#link.target = this.random.pick(this.scene.gateways);
+    this.#socket.io.opts.transports = this.random.pick(TRANSPORTS);
+  }
+
+  #onEvent(event, [message, offset]) {
+    if (event !== "room:message") return;
+    const { room, seq, id, data } = message;
+    // Events that the client library has kept for itself come out before it says that it is connected.
+    const held = this.#isConnected ? {} : { held: true };
+    this.#note("saw", { room, seq, id, offset, ...held });
+    if (!String(data).startsWith(id)) this.#note("garbled", { room, seq, id, data });
+    this.#known.set(room, Math.max(this.#known.get(room) ?? 0, seq));
+  }
+
+  /** A request with a callback: an await would be overtaken by events that come in the same packet. */
+  #ask(event, body, onAnswer) {
+    const life = this.#life;
+    this.#socket.timeout(ANSWER_MS).emit(event, body, (error, answer) => {
+      if (life === this.#life) onAnswer(error ? null : answer);
+    });
+  }
+
+  get #isWhereItWants() {
+    return this.#begun.size === 0 && this.#joined.size === this.wanted.size;
+  }
+
+  /** The next step, if any, from where it is in a room to where it wants to be. One at a time, each to its end. */
+  #settle(room) {
+    if (this.#begun.has(room) || this.#joined.has(room) === this.wanted.has(room)) return;
+    this.#begun.set(room, this.#joined.has(room) ? "leave" : "join");
+    this.#carryOn(room);
+  }
+
+  #carryOn(room) {
+    if (!this.#isConnected) return;
+    if (this.#begun.get(room) === "join") this.#join(room);
+    else this.#leave(room);
+  }
+
+  #join(room) {
+    this.#note("join", { room });
+    this.#ask("room:join", room, (answer) => {
+      if (!answer?.ok) return this.#again(() => this.#carryOn(room));
+      this.#note("joined", { room, seq: answer.seq, members: answer.members });
+      this.#joined.add(room);
+      this.#begun.delete(room);
+      this.#catchUp(room, answer.seq);
+      this.#settle(room);
+    });
+  }
+
+  #leave(room) {
+    this.#note("leave", { room });
+    this.#ask("room:leave", room, (answer) => {
+      if (!answer?.ok) return this.#again(() => this.#carryOn(room));
+      this.#note("left", { room });
+      this.#joined.delete(room);
+      this.#begun.delete(room);
+      this.#settle(room);
+    });
+  }
+
+  /** Repeats what got no, or a bad, answer; after a reconnect #onConnect does. */
+  #again(repeat) {
+    const { engine } = this.#socket.io;
+    const life = this.#life;
+    setTimeout(() => {
+      const isSame = life === this.#life && this.#socket.io.engine === engine;
+      if (!this.#isOver && isSame && this.#isConnected) repeat();
+    }, AGAIN_MS);
+  }
+
+  /** What a room that it knows has said while it was out of it. */
+  #catchUp(room, head) {
+    const after = this.#known.get(room) ?? head;
+    this.#known.set(room, Math.max(after, head));
+    if (after < head) this.#read(room, after, head);
+  }
+
+  #read(room, after, head) {
+    this.#ask("room:history", { room, after, limit: PAGE }, (answer) => {
+      if (!answer?.ok) {
+        this.#again(() => this.#joined.has(room) && this.#read(room, after, head));
+        return;
+      }
+      const ids = answer.messages.filter(({ seq }) => seq <= head).map(({ id }) => id);
+      const upto = Math.min(head, after + PAGE);
+      this.#note("reloaded", { room, after, upto, ids });
+      if (upto < head) this.#read(room, upto, head);
+    });
+  }
+
+  async #publishNowAndThen() {
+    if (!this.scene.publishMs) return;
+    for (;;) {
+      await delay(this.random.below(2 * this.scene.publishMs));
+      if (this.#isQuiet) return;
+      if (this.#joined.size > 0) this.#publishNext();
+    }
+  }
+
+  #publishNext() {
+    const again = this.#acked.length > 0 && this.random.below(REPEATED_OF) === 0;
+    if (again) {
+      const { room, id } = this.random.pick(this.#acked);
+      if (this.#joined.has(room)) this.#publish(room, id);
+      return;
+    }
+    const room = this.random.pick([...this.#joined]);
+    this.#publish(room, `${this.name}.${this.#life}#${++this.#count}`);
+  }
+
+  #publish(room, id) {
+    this.#open++;
+    const attempt = () => {
+      this.#note("publish", { room, id });
+      this.#ask("room:publish", { room, id, data: id }, (answer) => {
+        if (answer?.ok) {
+          this.#open--;
+          this.#note("acked", { room, id, seq: answer.seq, offset: answer.offset });
+          this.#acked = [...this.#acked.slice(-9), { room, id }];
+          return;
+        }
+        const code = answer?.error?.code ?? "no answer";
+        this.#note("unacked", { room, id, code });
+        if (code === "not_joined" || code === "forbidden") this.#open--;
+        else retry();
+      });
+    };
+    const life = this.#life;
+    const retry = () => setTimeout(() => !this.#isOver && life === this.#life && attempt(), AGAIN_MS);
+    attempt();
+  }
+
+  async #wanderNowAndThen() {
+    if (!this.scene.wanderMs) return;
+    for (;;) {
+      await delay(this.random.below(2 * this.scene.wanderMs));
+      if (this.#isQuiet) return;
+      this.#changeItsMind();
+    }
+  }
+
+  #changeItsMind() {
+    switch (this.random.below(8)) {
+      case 0:
+      case 1:
+      case 2:
+        this.drop();
+        return;
+      case 3:
+        this.reload();
+        return;
+      default:
+        this.#swapRoom();
+    }
+  }
+
+  /** Leaves one room for another. */
+  #swapRoom() {
+    if (!this.#isWhereItWants) return;
+    const old = this.random.pick([...this.wanted]);
+    const next = this.random.pick(this.scene.rooms);
+    if (this.wanted.has(next)) return;
+    this.wanted.delete(old);
+    this.wanted.add(next);
+    this.#settle(old);
+    this.#settle(next);
+  }
+}

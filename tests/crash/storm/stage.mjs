@@ -1,0 +1,131 @@
+// All that a storm can hurt: the broker, gateways with their links to it, feeders with theirs, crowds of rovers.
+
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
+
+import { Gateway } from "../../e2e/support/cluster.mjs";
+import { Process } from "../../e2e/support/process.mjs";
+import { Proxy } from "../../e2e/support/proxy.mjs";
+import { Clock } from "./clock.mjs";
+import { Crowd } from "./crowd.mjs";
+import { Feeder } from "./feeder.mjs";
+
+/** After so long without a sign the broker has given a gateway or backend up. */
+export const LEASE_MS = 2000;
+/** And a gateway a client. */
+export const SILENCE_MS = 4000;
+
+// Everything small, so that queues fill, leases end and pings are missed within seconds.
+const BROKER = { lease: LEASE_MS, ping: 400, "max-in-flight": 64 };
+const GATEWAY = {
+  "ping-interval": 1000,
+  "ping-timeout": SILENCE_MS - 1000,
+  "queue-bytes": 16384,
+  "send-buffer": 8192,
+  "stuck-timeout": 4000,
+  "command-timeout": 2500,
+};
+export const START_MS = 60000;
+
+const flags = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
+const times = (count, make) => Array.from({ length: count }, (_, index) => make(index));
+
+export class Stage {
+  /**
+   * `folder` is there and empty. `size` is {gateways, feeders, crowds, crowdSize, rooms}, `pace` {roomsEach, publishMs,
+   * wanderMs, feederMs}. `random` seeds everybody's own choices; `trace` is where the feeders note theirs; `sabotage`,
+   * if given, is the deed of a saboteur among the first crowd.
+   */
+  constructor({ folder, size, pace, random, trace, sabotage }) {
+    this.folder = folder;
+    this.traces = join(folder, "traces");
+    this.rooms = times(size.rooms, (i) => `room-${i}`);
+    const isThere = Clock.isThere(join(folder, "clock"));
+    /** The broker's and the gateways'; none in a build whose clocks cannot be set. */
+    this.clocks = times(isThere ? 1 + size.gateways : 0, (i) => new Clock(join(folder, `clock-${i}`)));
+    this.broker = this.#newBroker();
+    this.uplinks = times(size.gateways, () => new Proxy(join(folder, "gateways.ipc")));
+    this.gateways = times(size.gateways, (i) => this.#newGateway(i));
+    this.feeds = times(size.feeders, () => new Proxy(join(folder, "backends.ipc")));
+    this.feeders = times(size.feeders, (index) => {
+      const endpoint = () => `tcp://127.0.0.1:${this.feeds[index].port}`;
+      return new Feeder({ index, endpoint, rooms: this.rooms, publishMs: pace.feederMs, random: random.fork(), trace });
+    });
+    this.crowds = times(size.crowds, (index) => {
+      const scene = { rooms: this.rooms, ...pace };
+      const own = { index, size: size.crowdSize, scene, random: random.fork(), trace, folder: this.traces };
+      return new Crowd({ ...own, sabotage: index === 0 ? sabotage : undefined });
+    });
+  }
+
+  /** Where rejoinctl finds the broker: past all faults. */
+  endpoint(which) {
+    return `ipc://${this.folder}/${which}.ipc`;
+  }
+
+  get processes() {
+    return [this.broker, ...this.gateways, ...this.feeders];
+  }
+
+  /** What went wrong with the processes themselves. */
+  get faults() {
+    return [...this.processes, ...this.crowds].flatMap(({ faults }) => faults);
+  }
+
+  async start() {
+    await this.broker.start(START_MS);
+    for (const link of [...this.uplinks, ...this.feeds]) await link.listen();
+    await Promise.all(this.gateways.map((gateway) => gateway.start(START_MS)));
+    await Promise.all(this.gateways.map((gateway) => gateway.untilLinked(START_MS)));
+    await Promise.all(this.feeders.map((feeder) => feeder.start(START_MS)));
+    const gateways = this.gateways.map(({ port }) => port);
+    for (const crowd of this.crowds) crowd.scene.gateways = gateways;
+    await Promise.all(this.crowds.map((crowd) => crowd.start()));
+    this.feeding = Promise.all(this.feeders.map((feeder) => feeder.run()));
+  }
+
+  /** Nobody begins anything new. */
+  quiet() {
+    for (const one of [...this.feeders, ...this.crowds]) one.quiet();
+  }
+
+  /** Everybody's state: the rovers' and the feeders'. */
+  async states() {
+    const crowds = await Promise.all(this.crowds.map((crowd) => crowd.states()));
+    return { rovers: crowds.flat(), feeders: this.feeders.map(({ state }) => state) };
+  }
+
+  async stop() {
+    for (const feeder of this.feeders) feeder.quiet();
+    await Promise.all(this.crowds.map((crowd) => crowd.stop()));
+    await Promise.all(this.feeders.map((feeder) => feeder.stop()));
+    await Promise.all(this.gateways.map((gateway) => gateway.stop()));
+    await this.broker.stop();
+    for (const link of [...this.uplinks, ...this.feeds]) await link.close();
+    for (const clock of this.clocks) clock.close();
+  }
+
+  /** The processes' logs, each in a file. */
+  keepLogs() {
+    for (const one of [...this.processes, ...this.crowds]) {
+      writeFileSync(join(this.folder, `${one.name.replaceAll(" ", "-")}.log`), one.log);
+    }
+  }
+
+  #newBroker() {
+    const own = { data: join(this.folder, "data"), gateways: this.endpoint("gateways") };
+    return new Process(
+      "broker",
+      join(process.env.REJOIN_BIN, "rejoin-broker"),
+      flags({ ...own, backends: this.endpoint("backends"), ...BROKER }),
+      { ready: /^rejoin-broker ready .*$/m, env: { ...process.env, ...this.clocks[0]?.environment } },
+    );
+  }
+
+  #newGateway(index) {
+    const uplink = { endpoint: () => `tcp://127.0.0.1:${this.uplinks[index].port}` };
+    const gateway = new Gateway(index, uplink, GATEWAY);
+    Object.assign(gateway.env, this.clocks[1 + index]?.environment);
+    return gateway;
+  }
+}

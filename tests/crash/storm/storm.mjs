@@ -1,0 +1,184 @@
+// The fault storm: a broker, gateways, backends that publish and stock clients that roam, under faults of every kind at
+// random; then the books are checked (checker.mjs).
+//
+//   node storm.mjs [--seed S] [--faults N | --seconds N] [--gap MS] [--clients N] [--rooms N] [--only KIND,KIND]
+//                  [--build DIR] [--keep DIR] [--sabotage drop|double]
+//   node storm.mjs --judge DIR        judges once more what an earlier run has kept
+//
+// The seed decides the schedule (plan.mjs), and what each client does when; what the machine makes of it in time is
+// its own. REJOIN_BIN names the folder of the binaries, or --build the build's. With --keep, the traces of everybody and
+// the logs of all processes stay in that folder, otherwise only when something was wrong. Exit status 0: all promises held.
+
+import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { join, resolve } from "node:path";
+import { setTimeout as delay } from "node:timers/promises";
+import { parseArgs } from "node:util";
+
+import { temporaryFolder } from "../../e2e/support/cluster.mjs";
+import { until } from "../../e2e/support/deadline.mjs";
+import { Random } from "../../e2e/support/random.mjs";
+import { takeCensus } from "./census.mjs";
+import { check } from "./checker.mjs";
+import { Faults } from "./faults.mjs";
+import { readLog } from "./log.mjs";
+import { KINDS, plan } from "./plan.mjs";
+import { reportFaults, reportKinds } from "./report.mjs";
+import { LEASE_MS, SILENCE_MS, Stage } from "./stage.mjs";
+import { TraceFile, now, readTraces } from "./trace.mjs";
+
+const BREATH = 25; // faults after which everybody gets the time to come back
+const CALM_MS = 90000; // and the longest that this may take
+const CENSUS_MS = SILENCE_MS + LEASE_MS + 2000; // a dead client's last sign, a dead gateway's, and to ask
+
+const { values: given } = parseArgs({
+  options: {
+    seed: { type: "string", default: String(Date.now() % 1000000) },
+    faults: { type: "string", default: "100" },
+    seconds: { type: "string" },
+    gap: { type: "string", default: "500" },
+    clients: { type: "string", default: "200" },
+    crowds: { type: "string", default: "4" },
+    rooms: { type: "string", default: "50" },
+    gateways: { type: "string", default: "3" },
+    feeders: { type: "string", default: "2" },
+    only: { type: "string" },
+    build: { type: "string" },
+    keep: { type: "string" },
+    sabotage: { type: "string" },
+    judge: { type: "string" },
+  },
+});
+
+const number = (name) => Number(given[name]);
+
+function settings() {
+  const size = {
+    gateways: number("gateways"),
+    feeders: number("feeders"),
+    crowds: number("crowds"),
+    crowdSize: Math.ceil(number("clients") / number("crowds")),
+    rooms: number("rooms"),
+  };
+  const pace = { roomsEach: 3, publishMs: 4000, wanderMs: 15000, feederMs: 80 };
+  const count = given.seconds ? Math.ceil((number("seconds") * 1000) / number("gap")) : number("faults");
+  const only = given.only?.split(",") ?? Object.keys(KINDS);
+  return { size, pace, count, only };
+}
+
+/** Everybody is connected again and a publish that began after all faults is answered. */
+async function breathe(stage, what) {
+  const state = { all: null };
+  await until(
+    async () => {
+      state.all = await stage.states();
+      return state.all.rovers.every(({ isConnected }) => isConnected);
+    },
+    () => `every client is back ${what}: ${describe(state.all.rovers.filter(({ isConnected }) => !isConnected))}`,
+    CALM_MS,
+  );
+}
+
+const describe = (some) => `${some.length} are not: ${JSON.stringify(some.slice(0, 5))}`;
+
+async function rage(stage, faults, schedule) {
+  for (const [i, fault] of schedule.entries()) {
+    await delay(fault.gapMs);
+    faults.begin(fault);
+    if ((i + 1) % BREATH > 0) continue;
+    await faults.over();
+    await breathe(stage, `after ${i + 1} faults`);
+    console.log(`${i + 1} faults`);
+  }
+  await faults.over();
+}
+
+/** What was begun comes to its end; returns the rovers' states then. */
+async function calm(stage) {
+  stage.quiet();
+  let states = null;
+  await until(
+    async () => {
+      states = await stage.states();
+      return [...states.rovers, ...states.feeders].every(({ isSettled }) => isSettled);
+    },
+    () => `everybody settles: ${describe([...states.rovers, ...states.feeders].filter((one) => !one.isSettled))}`,
+    CALM_MS,
+  );
+  await stage.feeding;
+  return states.rovers;
+}
+
+/** Everybody has come to the end of their rooms; when somebody does not, the checker will say what they lack. */
+async function arrived(stage, log) {
+  const heads = new Map();
+  for (const { room, seq } of log) heads.set(room, Math.max(heads.get(room) ?? 0, seq));
+  const lacks = ({ rooms }) => Object.entries(rooms).some(([room, seq]) => seq < (heads.get(room) ?? 0));
+  const all = async () => !(await stage.states()).rovers.some(lacks);
+  await until(all, "everybody has seen the end", CALM_MS).catch(() => {});
+}
+
+/** Runs a storm in the folder; returns what the checker needs beside the traces, and what went wrong on the way. */
+async function storm(folder, random) {
+  const { size, pace, count, only } = settings();
+  mkdirSync(folder, { recursive: true });
+  const schedule = plan(random.fork(), { count, meanGapMs: number("gap"), scene: size, only });
+  writeFileSync(join(folder, "plan.json"), schedule.map((fault) => JSON.stringify(fault)).join("\n"));
+  mkdirSync(join(folder, "traces"));
+  const trace = new TraceFile(join(folder, "traces"), "storm");
+  const stage = new Stage({ folder, size, pace, random, trace, sabotage: given.sabotage });
+  const faults = new Faults(stage, trace);
+  const wrong = [];
+  let books = { log: [], census: { truth: {}, told: {}, tookMs: 0, allowedMs: 0 } };
+  try {
+    await stage.start();
+    console.log(`${size.crowds * size.crowdSize} clients are open`);
+    await breathe(stage, "before the storm");
+    await rage(stage, faults, schedule);
+    const rovers = await calm(stage);
+    const census = await takeCensus(stage, rovers, now(), CENSUS_MS);
+    const log = await readLog(stage);
+    await arrived(stage, log);
+    books = { log, census };
+  } catch (error) {
+    wrong.push(error.stack);
+  }
+  await stage.stop().catch((error) => wrong.push(error.stack));
+  trace.close();
+  stage.keepLogs();
+  wrong.push(...faults.errors, ...stage.faults);
+  writeFileSync(join(folder, "books.json"), JSON.stringify({ ...books, counts: faults.counts, wrong }));
+}
+
+/** Judges what stands in a folder. Returns whether all promises were kept. */
+function judge(folder) {
+  const { log, census, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
+  const traces = readTraces(join(folder, "traces"));
+  const { faults, figures } = wrong.length > 0 && log.length === 0 ? { faults: [], figures: {} } : check({ log, traces, census });
+  const happened = Object.values(counts).reduce((sum, count) => sum + count, 0);
+  console.log(reportKinds(counts, traces));
+  console.log(`${happened} faults; ${JSON.stringify(figures)}; presence agreed after ${census.tookMs} ms`);
+  if (faults.length > 0) console.error(`${reportFaults(faults, traces)}\n(${faults.length} broken promises)`);
+  if (wrong.length > 0) console.error(`${wrong.slice(0, 10).join("\n")}\n(${wrong.length} other faults)`);
+  return faults.length === 0 && wrong.length === 0;
+}
+
+async function main() {
+  if (given.judge) {
+    process.exitCode = judge(given.judge) ? 0 : 1;
+    return;
+  }
+  if (given.build) process.env.REJOIN_BIN = resolve(given.build, "bin");
+  const seed = number("seed");
+  const again = `node storm.mjs --seed ${seed} --faults ${settings().count} --gap ${given.gap} --clients ${given.clients} --rooms ${given.rooms}`;
+  console.log(again);
+  const folder = given.keep ? resolve(given.keep) : temporaryFolder();
+  if (given.keep) mkdirSync(folder, { recursive: true });
+  await storm(folder, new Random(seed));
+  const isGood = judge(folder);
+  if (isGood && !given.keep) rmSync(folder, { recursive: true, force: true });
+  if (isGood) return;
+  console.error(`again: ${again}\ntraces and logs: ${folder}`);
+  process.exitCode = 1;
+}
+
+await main();
