@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/contest.h"
 #include "broker/seat.h"
 #include "proto/base/mem.h"
 
@@ -22,6 +23,7 @@ void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, const 
 {
     assert(session->gateway);
     rj_seats_close(broker, session, reason);
+    rj_contests_holder_gone(broker, session);
     rj_replay_stop(session);
     rj_directory_exit(&broker->directory, session);
     HASH_DELETE(by_handle, session->gateway->clients, session);

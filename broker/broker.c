@@ -9,6 +9,7 @@
 #include "broker/admission.h"
 #include "broker/ask.h"
 #include "broker/attach.h"
+#include "broker/contest.h"
 #include "broker/refill.h"
 #include "broker/rounds.h"
 #include "broker/router.h"
@@ -159,6 +160,7 @@ static void expire_peer(struct rj_broker *broker, struct rj_peer *peer)
     peer->owes_need_hello = false;
     ((struct rj_gateway *)peer)->state = RJ_GATEWAY_GONE;
     rj_admissions_drop_gateway(broker, (struct rj_gateway *)peer);
+    rj_contests_drop_gateway(broker, (struct rj_gateway *)peer);
     rj_asks_gateway_gone(broker, (struct rj_gateway *)peer);
 }
 

@@ -34,6 +34,8 @@ struct rj_broker {
     struct rj_rooms rooms;
     struct rj_directory directory;
     struct rj_serving serving;
+    struct rj_contest *contests; /* by gateway and client */
+    size_t contest_bytes;
     struct rj_round *rounds; /* commands over many sockets, the next one first */
     size_t n_rounds;
     unsigned replay_first;   /* the gateway whose replays come first, in turn */

@@ -25,6 +25,8 @@ struct rj_conf {
     char **namespaces;
     unsigned identity;    /* enum rj_identity */
     unsigned room_policy; /* enum rj_room_policy */
+    uint64_t contest_window_ms;
+    uint64_t contest_timeout_ms;
     uint64_t session_lifetime_ms;
     uint64_t retention_ms;
     char **retention_rules; /* texts that rj_retention_init takes */

@@ -4,6 +4,7 @@
 
 #include "broker/admission.h"
 #include "broker/attach.h"
+#include "broker/contest.h"
 #include "broker/rejoin.h"
 #include "broker/rooms.h"
 #include "broker/seat.h"
@@ -200,8 +201,15 @@ enum rj_status rj_cmd_connect(struct rj_request *request)
         rj_store_barrier(broker->store, on_connected, rj_pending_new(request));
         return RJ_OK;
     }
-    if (rj_admission_resume(request))
+    if (rj_contest_resume(request) || rj_admission_resume(request))
         return RJ_OK;
+    return rj_contest_is_due(broker, connect) ? rj_contest_begin(request) : rj_connect_go_on(request);
+}
+
+enum rj_status rj_connect_go_on(struct rj_request *request)
+{
+    struct rj_broker *broker = request->broker;
+    const Rejoin__Connect *connect = request->command->connect;
     bool is_known = rj_namespace_is_known(broker, connect->namespace_);
     if (!is_known && !rj_namespace_may_come(broker, connect->namespace_))
         return RJ_BAD_NAMESPACE;
@@ -352,6 +360,7 @@ enum rj_status rj_cmd_disconnect(struct rj_request *request)
         rj_detach(broker, session, reason);
     } else {
         rj_admission_cancel(broker, request->gateway, request->to.client);
+        rj_contest_cancel(broker, request->gateway, request->to.client);
     }
     rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
     return RJ_OK;

@@ -11,6 +11,9 @@ rj_handler rj_cmd_attach;
 rj_handler rj_cmd_catch_up;
 rj_handler rj_cmd_disconnect;
 
+/* A Connect whose session nobody contests for, or that has had its contest (contest.h). As a handler. */
+rj_handler rj_connect_go_on;
+
 /* What a client is let in with. */
 struct rj_admitted {
     const char *user;    /* NULL: as its session has it; nobody in a new one */

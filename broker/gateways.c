@@ -5,6 +5,7 @@
 
 #include "broker/admission.h"
 #include "broker/attach.h"
+#include "broker/contest.h"
 #include "broker/hello.h"
 #include "broker/refill.h"
 #include "proto/base/mem.h"
@@ -100,6 +101,7 @@ void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
         }
     }
     rj_admissions_ready(broker, gateway);
+    rj_contests_ready(broker, gateway);
     gateway->state = RJ_GATEWAY_LAGGING;
     gateway->peer.upto = &gateway->upto;
     rj_log(RJ_LOG_INFO, "gateway_ready", RJ_KV_STR("gateway", gateway->peer.id),
@@ -122,6 +124,16 @@ void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *re
     kick.reason = (char *)(uintptr_t)reason;
     item.kind_case = REJOIN__ITEM__KIND_KICK;
     item.kick = &kick;
+    rj_peer_put(&gateway->peer, &item);
+}
+
+void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle)
+{
+    Rejoin__Probe probe = REJOIN__PROBE__INIT;
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    probe.client = handle;
+    item.kind_case = REJOIN__ITEM__KIND_PROBE;
+    item.probe = &probe;
     rj_peer_put(&gateway->peer, &item);
 }
 

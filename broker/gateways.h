@@ -50,6 +50,8 @@ struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t 
 
 /* Says to close a client; dropped when there is no stream. */
 void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *reason);
+/* Asks for a sign of life of a client; dropped when there is no stream. */
+void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle);
 void rj_gateway_kick_all(struct rj_gateway *gateway, const char *reason);
 
 /* Detaches some of the sessions of gateways that are GONE, and frees the empty ones. True: there are more. */

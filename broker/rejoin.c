@@ -5,8 +5,7 @@
 #include "proto/base/clock.h"
 #include "proto/offset.h"
 
-/* Why a session that was asked for is not restored, and where that is counted. */
-static void count_refusal(struct rj_broker *broker, const char *reason, uint64_t *counter)
+void rj_rejoin_refused(struct rj_broker *broker, const char *reason, uint64_t *counter)
 {
     unsigned held;
     ++*counter;
@@ -40,7 +39,7 @@ static struct rj_session *look_up(struct rj_broker *broker, const char *pid, boo
     if (session) {
         if (!session->is_ended)
             return session;
-        count_refusal(broker, "left", &broker->stats.unrecovered_left);
+        rj_rejoin_refused(broker, "left", &broker->stats.unrecovered_left);
         return NULL;
     }
     enum rj_status status = rj_session_store_load(broker->store, pid, rj_broker_session_clock(broker),
@@ -48,9 +47,9 @@ static struct rj_session *look_up(struct rj_broker *broker, const char *pid, boo
     *was_loaded = status == RJ_OK;
     switch (status) {
     case RJ_OK: break;
-    case RJ_TIMEOUT: count_refusal(broker, "expired", &broker->stats.unrecovered_expired); break;
-    case RJ_NOT_FOUND: count_refusal(broker, "unknown", &broker->stats.unrecovered_unknown); break;
-    default: count_refusal(broker, rj_status_code(status), &broker->stats.unrecovered_damaged); break;
+    case RJ_TIMEOUT: rj_rejoin_refused(broker, "expired", &broker->stats.unrecovered_expired); break;
+    case RJ_NOT_FOUND: rj_rejoin_refused(broker, "unknown", &broker->stats.unrecovered_unknown); break;
+    default: rj_rejoin_refused(broker, rj_status_code(status), &broker->stats.unrecovered_damaged); break;
     }
     return session;
 }
@@ -60,15 +59,15 @@ static bool may_rejoin(struct rj_broker *broker, const struct rj_session *sessio
                        const Rejoin__Connect *connect, const char *user, uint64_t *from)
 {
     if (strcmp(session->nsp, connect->namespace_) != 0 || (user && strcmp(session->user, user) != 0)) {
-        count_refusal(broker, "mismatch", &broker->stats.unrecovered_mismatch);
+        rj_rejoin_refused(broker, "mismatch", &broker->stats.unrecovered_mismatch);
         return false;
     }
     if (find_from(broker, session, connect->offset, from) != RJ_OK) {
-        count_refusal(broker, "offset", &broker->stats.unrecovered_offset);
+        rj_rejoin_refused(broker, "offset", &broker->stats.unrecovered_offset);
         return false;
     }
     if (rj_replay_check(broker, session, *from) != RJ_OK) {
-        count_refusal(broker, "gap", &broker->stats.unrecovered_gap);
+        rj_rejoin_refused(broker, "gap", &broker->stats.unrecovered_gap);
         return false;
     }
     return true;
@@ -78,6 +77,7 @@ static bool may_rejoin(struct rj_broker *broker, const struct rj_session *sessio
 static void take_over(struct rj_broker *broker, struct rj_session *session)
 {
     broker->stats.recovered_taken_over++;
+    session->taken_over_ms = broker->now_ms;
     rj_gateway_kick(session->gateway, session->handle, "taken over");
     rj_attach_undo(broker, session, "transport close");
 }

@@ -10,4 +10,7 @@
  * next incarnation; `user` NULL: whoever it belongs to. NULL: the client is to get a new one instead. */
 struct rj_session *rj_rejoin(struct rj_broker *broker, const Rejoin__Connect *connect, const char *user);
 
+/* Says why a session that was asked for is not restored, and counts it. */
+void rj_rejoin_refused(struct rj_broker *broker, const char *reason, uint64_t *counter);
+
 #endif

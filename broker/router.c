@@ -2,6 +2,7 @@
 
 #include "broker/ask.h"
 #include "broker/connect.h"
+#include "broker/contest.h"
 #include "broker/event.h"
 #include "broker/publish.h"
 #include "broker/reads.h"
@@ -121,6 +122,10 @@ static bool on_item(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Item
     case REJOIN__ITEM__KIND_CURSORS:
         if (is_gateway)
             rj_connect_cursors(broker, (struct rj_gateway *)peer, item->cursors);
+        break;
+    case REJOIN__ITEM__KIND_ALIVE:
+        if (is_gateway)
+            rj_contest_alive(broker, (struct rj_gateway *)peer, item->alive->client);
         break;
     case REJOIN__ITEM__KIND_CREDIT:
         if (!is_gateway)

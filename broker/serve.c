@@ -6,6 +6,7 @@
 #include "broker/args.h"
 #include "broker/ask.h"
 #include "broker/calls.h"
+#include "broker/contest.h"
 #include "broker/instance.h"
 #include "broker/send.h"
 #include "proto/base/json.h"
@@ -162,6 +163,7 @@ void rj_serving_fini(struct rj_broker *broker)
     for (struct rj_job *job = serving->jobs; job; job = job->by_id.next)
         job->done = NULL;
     rj_admissions_fini(broker);
+    rj_contests_fini(broker);
     rj_asks_fini(broker);
     rj_sends_fini(broker);
     forget_seats(broker);

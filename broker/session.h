@@ -41,6 +41,7 @@ struct rj_session {
     struct rj_gateway *gateway; /* NULL: detached */
     uint64_t handle;            /* the gateway's name for the client */
     uint64_t stream;            /* of the gateway, on which it last was connected or attached */
+    uint64_t taken_over_ms;     /* monotonic: when a connection last had to give it to another; 0 = never */
     bool is_recovered;          /* how its last Connect is answered … */
     uint64_t from_pos;          /* … and from where it is replayed */
 

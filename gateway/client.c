@@ -331,6 +331,27 @@ void rj_client_proved(struct rj_client *client)
         client->proved_pos = client->marked_pos;
 }
 
+void rj_client_alive(struct rj_client *client)
+{
+    Rejoin__Alive alive = REJOIN__ALIVE__INIT;
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    if (!client->is_probed)
+        return;
+    client->is_probed = false;
+    alive.client = client->handle;
+    item.kind_case = REJOIN__ITEM__KIND_ALIVE;
+    item.alive = &alive;
+    rj_link_notify(client->gateway->link, &item);
+}
+
+void rj_client_on_probe(struct rj_client *client)
+{
+    if (!rj_client_is_connected(client))
+        return;
+    client->is_probed = true;
+    client->ops->probe(client->conn);
+}
+
 /* ------------------------------------------------------------------------------------------ the end */
 
 static void count_end(const struct rj_client *client, enum rj_reason reason)

@@ -68,4 +68,7 @@ void rj_client_drained(struct rj_client *client);
 void rj_client_mark(struct rj_client *client);
 void rj_client_proved(struct rj_client *client);
 
+/* The connection has given the sign of life that the op `probe` asked for. */
+void rj_client_alive(struct rj_client *client);
+
 #endif

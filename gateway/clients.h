@@ -47,6 +47,7 @@ struct rj_client {
 
     uint64_t behind_since_ms;
     bool is_unwanted;       /* CONNECTING, but too much waits for the broker: the next tick drops it */
+    bool is_probed;         /* the broker wants to know when it gives a sign of life */
     bool is_drained;        /* BEHIND, and its queue is empty again */
     bool expects_caught_up; /* a replay is under way at the broker: it ends with a CaughtUp */
     uint64_t excluded_in;   /* the fan-out that leaves this client out (fanout.c) */
@@ -89,6 +90,7 @@ void rj_clients_free(struct rj_clients *clients);
 
 void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *connected);
 void rj_client_on_refused(struct rj_client *client, const Rejoin__Error *error);
+void rj_client_on_probe(struct rj_client *client);
 void rj_client_on_caught_up(struct rj_client *client, const Rejoin__CaughtUp *caught_up);
 
 /* Ends it from this side: the front end closes, the broker is not told. `why` is for a person. */

@@ -64,6 +64,9 @@ struct rj_frontend_ops {
     /* Whether something sent now would leave at once (for volatile events). */
     bool (*is_writable)(void *conn);
 
+    /* Asks the other side for a sign of life; rj_client_alive is called when it comes. */
+    void (*probe)(void *conn);
+
     /* Ends the client after what is queued (NAMESPACE, CLOSE) or at once (TRANSPORT). The end of the
      * connection is the end of every other client on it, each with its own rj_client_gone later. The core
      * forgets this one; no rj_client_gone for it. `why` is for the log. */

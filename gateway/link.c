@@ -274,6 +274,13 @@ static void on_ping(struct rj_link *link, const Rejoin__Ping *ping)
     rj_wire_put(&link->out, &item);
 }
 
+static void on_probe_client(struct rj_gateway *gateway, const Rejoin__Probe *probe)
+{
+    struct rj_client *client = rj_clients_find(&gateway->clients, probe->client);
+    if (client)
+        rj_client_on_probe(client);
+}
+
 static void on_caught_up(struct rj_gateway *gateway, const Rejoin__CaughtUp *caught_up)
 {
     struct rj_client *client = rj_clients_find(&gateway->clients, caught_up->client);
@@ -308,6 +315,7 @@ static bool on_item(struct rj_link *link, const Rejoin__Item *item)
     case REJOIN__ITEM__KIND_CAUGHT_UP: on_caught_up(gateway, item->caught_up); return true;
     case REJOIN__ITEM__KIND_KICK: on_kick(gateway, item->kick); return true;
     case REJOIN__ITEM__KIND_MOVED: on_moved(gateway, item->moved); return true;
+    case REJOIN__ITEM__KIND_PROBE: on_probe_client(gateway, item->probe); return true;
     default: on_garbage(link, "an item that is not for a gateway"); return true;
     }
 }

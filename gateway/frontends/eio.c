@@ -187,10 +187,7 @@ static void ping(struct rj_eio_session *session, uint64_t now_ms)
     struct rj_eio *eio = session->eio;
     uint64_t due_ms = session->beat.deadline_ms, late_ms = now_ms - due_ms;
     uint64_t most_ms = eio->options.ping_timeout_ms / 2;
-    rj_eio_send(session, eio->ping);
-    session->waits_for_pong = true;
-    if (session->state == EIO_WEBSOCKET)
-        rj_eio_session_mark(session);
+    rj_eio_session_ping(session);
     rj_timeq_set(&eio->pongs, &session->beat, late_ms < most_ms ? due_ms : now_ms - most_ms);
 }
 

@@ -37,6 +37,8 @@ struct rj_eio_callbacks {
      * answered, so that all before the last mark has arrived. */
     void (*mark)(void *conn);
     void (*proved)(void *conn);
+    /* All pings up to rj_eio_probe's were answered. */
+    void (*alive)(void *conn);
     /* The session is over, whoever ended it. */
     void (*closed)(void *conn, enum rj_reason reason);
 };
@@ -101,6 +103,9 @@ void rj_eio_send(struct rj_eio_session *session, struct rj_frame *frame);
  * from here; messages that still come are ignored. `why` is for the log: a few words, or NULL when whoever
  * decided has logged it. */
 void rj_eio_close(struct rj_eio_session *session, enum rj_reason reason, const char *why);
+
+/* Sends a ping before its time; `alive` is called when it was answered. */
+void rj_eio_probe(struct rj_eio_session *session);
 
 size_t rj_eio_queued_bytes(const struct rj_eio_session *session);
 

@@ -38,12 +38,13 @@ struct rj_eio_session {
     char sid[RJ_ID_LEN + 1]; /* secret */
     UT_hash_handle hh;
     enum rj_eio_state state;
-    bool is_dirty;  /* in eio->dirty */
-    bool is_ending; /* closes when the turn ends, for end_reason */
-    bool has_sent;  /* something was queued since `drained` was last told */
-    bool has_mark;  /* `mark` was told, `proved` not yet */
-    bool waits_for_pong;
-    bool is_probed; /* UPGRADING: the candidate has asked "2probe" */
+    bool is_dirty;           /* in eio->dirty */
+    bool is_ending;          /* closes when the turn ends, for end_reason */
+    bool has_sent;           /* something was queued since `drained` was last told */
+    bool has_mark;           /* `mark` was told, `proved` not yet */
+    bool is_probed_for_life; /* `alive` is to be told */
+    uint8_t pongs_due;       /* pings that are not answered */
+    bool is_probed;          /* UPGRADING: the candidate has asked "2probe" */
     enum rj_reason end_reason;
 
     struct rj_peer *poll;      /* the held GET */
@@ -120,6 +121,9 @@ void rj_eio_session_fault(struct rj_eio_session *session, enum rj_reason reason,
 bool rj_eio_session_listens(const struct rj_eio_session *session);
 
 void rj_eio_session_packet(struct rj_eio_session *session, const struct rj_eio_packet *packet);
+/* Sends a ping. */
+void rj_eio_session_ping(struct rj_eio_session *session);
+
 void rj_eio_session_mark(struct rj_eio_session *session);
 void rj_eio_session_proved(struct rj_eio_session *session);
 void rj_eio_session_flush(struct rj_eio_session *session);

@@ -4,7 +4,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
-enum { CLOSE_NORMAL = 1000, TURN_BYTES = 64 << 10 };
+enum { CLOSE_NORMAL = 1000, TURN_BYTES = 64 << 10, PONGS_DUE_MAX = 100 };
 
 struct rj_eio_session *rj_eio_session_open(struct rj_eio *eio, struct rj_eio_handshake *handshake,
                                            enum rj_eio_state state)
@@ -149,16 +149,35 @@ void rj_eio_session_proved(struct rj_eio_session *session)
         session->eio->options.callbacks->proved(session->conn);
 }
 
+void rj_eio_session_ping(struct rj_eio_session *session)
+{
+    rj_eio_send(session, session->eio->ping);
+    session->pongs_due++;
+    if (session->state == EIO_WEBSOCKET)
+        rj_eio_session_mark(session);
+}
+
+/* A pong that is on its way may be the last that came from somebody who is dead by now, so it is the one to
+ * this ping that counts. Its time-out is the asker's business: the beat goes on as it would. */
+void rj_eio_probe(struct rj_eio_session *session)
+{
+    session->is_probed_for_life = true;
+    if (rj_eio_session_listens(session) && session->pongs_due < PONGS_DUE_MAX)
+        rj_eio_session_ping(session);
+}
+
 static void on_pong(struct rj_eio_session *session)
 {
-    if (!session->waits_for_pong)
+    if (session->pongs_due == 0 || --session->pongs_due > 0)
         return;
-    session->waits_for_pong = false;
     rj_timeq_set(&session->eio->pings, &session->beat, rj_clock_mono_ms());
     /* Over polling it is the next poll that proves: a pong answers a ping, not what followed in its payload.
      */
     if (session->state == EIO_WEBSOCKET)
         rj_eio_session_proved(session);
+    if (session->is_probed_for_life && session->conn)
+        session->eio->options.callbacks->alive(session->conn);
+    session->is_probed_for_life = false;
 }
 
 void rj_eio_session_packet(struct rj_eio_session *session, const struct rj_eio_packet *packet)

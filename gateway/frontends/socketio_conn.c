@@ -279,12 +279,20 @@ static void on_proved(void *context)
         rj_client_proved(conn->members[i].client);
 }
 
+static void on_alive(void *context)
+{
+    struct rj_sio_conn *conn = context;
+    for (size_t i = 0; i < conn->n_members; i++)
+        rj_client_alive(conn->members[i].client);
+}
+
 const struct rj_eio_callbacks rj_sio_callbacks = {
     .open = on_open,
     .message = on_message,
     .drained = on_drained,
     .mark = on_mark,
     .proved = on_proved,
+    .alive = on_alive,
     .closed = on_closed,
 };
 
@@ -369,6 +377,11 @@ static bool is_writable(void *context)
     return rj_eio_is_writable(((struct rj_sio_conn *)context)->session);
 }
 
+static void probe(void *context)
+{
+    rj_eio_probe(((struct rj_sio_conn *)context)->session);
+}
+
 static void send_disconnect(struct rj_sio_conn *conn, const struct member *member)
 {
     struct rj_buf text = begin();
@@ -402,5 +415,6 @@ const struct rj_frontend_ops rj_sio_ops = {
     .send = send_frame,
     .queued_bytes = queued_bytes,
     .is_writable = is_writable,
+    .probe = probe,
     .end = end_client,
 };

@@ -177,10 +177,11 @@ test("two connections that fight for one session never both have it", async (sco
   });
   const wasServed = ({ connections, socket }) => connections.length > 0 || socket.io.engine?.readyState === "closed";
   await until(() => rivals.every(wasServed), () => `every rival is served: ${rivals.join("\n")}`);
-  const standing = () => [first, ...rivals].filter(({ socket }) => socket.connected);
-  await until(() => standing().length === 1, () => `one is left, not ${standing().length}`);
-  assert.equal(standing()[0].id, sid);
+  const holding = () => [first, ...rivals].filter(({ id, socket }) => socket.connected && id === sid);
+  await until(() => holding().length === 1, () => `one is left, not ${holding().length}`);
+  const others = rivals.filter(({ id, socket }) => socket.connected && id !== sid);
+  for (const { connections } of others) assert.equal(connections[0].recovered, false, "it is told");
   await publisher.publish(room, "to the winner");
-  await standing()[0].received(room, 1);
+  await holding()[0].received(room, 1);
   assert.equal(rivals.concat(first).filter((client) => client.data(room).includes("to the winner")).length, 1);
 });
