@@ -54,6 +54,10 @@ static const struct {
      {ALL, ONE_GATEWAY, .connections = 100, .window = 4, .size = 100, .repeat = 3, .slices = 10,
       .rates = {{1000, 0}, 2}},
      "--connections call a backend and wait for its ack, beside a bare echo server"},
+    {"unread",
+     bench_unread,
+     {ALL, ONE_GATEWAY, .rooms = 1000, .repeat = 3},
+     "what is unread for a user with a cursor in each of --rooms: the broker's time"},
 };
 
 #undef ALL

@@ -49,6 +49,7 @@ struct bench {
  * stderr. */
 typedef bool bench_run(struct bench *bench);
 
-bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay, bench_rpc;
+bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay, bench_rpc,
+    bench_unread;
 
 #endif
