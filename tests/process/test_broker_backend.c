@@ -310,7 +310,8 @@ static void what_retention_trimmed_is_a_gap_and_is_told(void **state)
     assert_true(reply && !reply->error);
     assert_false(reply->connected->recovered);
     assert_string_not_equal(reply->connected->pid, who->pid);
-    assert_true(rj_test_peer_metric(&world.gateway, "rejoin_broker_sessions_not_recovered_gap_total") == 1);
+    assert_true(rj_test_peer_metric(&world.gateway,
+                                    "rejoin_broker_recoveries_total{result=\"fresh\",reason=\"gap\"}") == 1);
     reply = rj_test_peer_reply(&world.backend, send_tail(&world.backend, "", offset, 1000));
     assert_true(reply && !reply->error && reply->tailing->gap);
     close_world(&world);
