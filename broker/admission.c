@@ -169,6 +169,7 @@ static struct rj_session *peek(struct rj_broker *broker, const Rejoin__Connect *
         return session;
     if (*was_loaded)
         rj_session_free(&broker->sessions, &broker->rooms, session);
+    *was_loaded = false;
     return NULL;
 }
 

@@ -414,6 +414,26 @@ static void another_connect_of_a_client_that_waits_is_refused(void **state)
     close_world(&world);
 }
 
+static void a_session_of_another_namespace_is_none_to_who_is_asked(void **state)
+{
+    (void)state;
+    struct world world;
+    const char *const args[] = {"--namespaces", "/,/other", NULL};
+    open_world(&world, args);
+    struct who who = enter(&world.gateway, 1);
+    rj_test_peer_reply(&world.gateway, say_disconnect(&world.gateway, 1, "transport close", false));
+    serve(&world.one, &(struct serve_as){.namespaces = (const char *const[]){"/other", NULL},
+                                         .admits = true,
+                                         .sockets = true});
+    uint64_t connect = say_connect(&world.gateway, 2, "/other", who.pid, NULL);
+    Rejoin__Job *job = get_admission(&world.one);
+    assert_false(job->connect->rejoining);
+    assert_string_not_equal(job->sid, who.sid);
+    let_in(&world.one, job, NULL, NULL);
+    assert_false(connected(&world.gateway, connect)->recovered);
+    close_world(&world);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_client_is_let_in_when_the_backend_accepts_it),
     cmocka_unit_test(a_refusal_carries_message_and_data),
@@ -422,6 +442,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_client_that_goes_meanwhile_leaves_nothing_behind),
     cmocka_unit_test(a_connect_repeated_on_a_fresh_stream_joins_its_admission),
     cmocka_unit_test(another_connect_of_a_client_that_waits_is_refused),
+    cmocka_unit_test(a_session_of_another_namespace_is_none_to_who_is_asked),
     cmocka_unit_test(the_number_of_those_that_wait_is_bounded),
     cmocka_unit_test(nothing_of_a_session_moves_before_its_client_is_let_in_again),
     cmocka_unit_test(data_and_handshake_stay_with_the_session_across_a_broker_crash),
