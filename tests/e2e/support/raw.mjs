@@ -66,6 +66,8 @@ export class Polling {
 
 /** A WebSocket of which every packet is kept. */
 export class RawSocket {
+  #at = 0;
+
   static async open(url, options) {
     const raw = RawSocket.connect(url, options);
     await within(once(raw.ws, "open"), "WebSocket open");
@@ -106,11 +108,35 @@ export class RawSocket {
     );
   }
 
+  /** The packet behind the one that the last next() gave. */
+  async next() {
+    await until(
+      () => this.packets.length > this.#at,
+      () => `packet ${this.#at}; got ${this.packets}, closed: ${JSON.stringify(this.closed)}`,
+    );
+    return this.packets[this.#at++];
+  }
+
+  /** Waits for this packet past those that next() has given; only heartbeats may stand before it. */
+  async nextIs(expected) {
+    for (;;) {
+      const packet = await this.next();
+      if (packet === expected) return;
+      if (packet !== "2") throw new Error(`${packet} instead of ${expected}`);
+    }
+  }
+
+  /** next() goes on behind all that has come. */
+  skip() {
+    this.#at = this.packets.length;
+  }
+
   /** Engine.IO's and Socket.IO's handshakes done; returns the session {sid, pid}. */
   async join(nsp = "", auth = "") {
     await this.packet("0");
     this.send(`40${nsp ? `${nsp},` : ""}${auth}`);
     const answer = await this.packet("40");
+    this.#at = this.packets.indexOf(answer) + 1;
     return JSON.parse(answer.slice(answer.indexOf("{")));
   }
 
