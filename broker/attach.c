@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "broker/attendance.h"
 #include "broker/contest.h"
 #include "broker/seat.h"
 #include "proto/base/mem.h"
@@ -16,6 +17,7 @@ void rj_attach(struct rj_broker *broker, struct rj_session *session, struct rj_g
     session->stream = gateway->peer.stream;
     HASH_ADD(by_handle, gateway->clients, handle, sizeof session->handle, session);
     rj_directory_enter(&broker->directory, session);
+    rj_attendance_begin(broker, session);
     rj_seats_begin(broker, session, admitted);
 }
 
@@ -25,6 +27,7 @@ void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, const 
     rj_seats_close(broker, session, reason);
     rj_contests_holder_gone(broker, session);
     rj_replay_stop(session);
+    rj_attendance_end(broker, session);
     rj_directory_exit(&broker->directory, session);
     HASH_DELETE(by_handle, session->gateway->clients, session);
     session->gateway = NULL;
@@ -74,12 +77,12 @@ void rj_detach(struct rj_broker *broker, struct rj_session *session, const char 
 
 void rj_end_session(struct rj_broker *broker, struct rj_session *session, const char *reason)
 {
+    session->is_ended = true;
     rj_attach_undo(broker, session, reason);
     if (!session->pid[0]) {
         rj_session_free(&broker->sessions, &broker->rooms, session);
         return;
     }
-    session->is_ended = true;
     rj_session_cursor_saved(&broker->sessions, session);
     rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN),
                             rj_span_of(session->sid, RJ_ID_LEN), on_settled, settling_new(broker, session));

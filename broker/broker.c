@@ -205,6 +205,7 @@ static void tick(struct rj_broker *broker)
     rj_serving_tick(broker, is_forgiving);
     rj_read_receipts_tick(broker);
     save_cursors(broker, CURSORS_PER_TICK);
+    rj_attendance_tick(broker);
     broker->stats.sessions_expired += rj_session_store_sweep(
         &broker->sweep, broker->store, rj_broker_session_clock(broker), &broker->sessions, SWEEP_PER_TICK);
     broker->ticked_ms = broker->now_ms;
@@ -221,6 +222,7 @@ static void read_signals(struct rj_broker *broker)
         broker->is_stopping = true;
         broker->stop_by_ms = rj_clock_mono_ms() + STOP_MS;
         save_cursors(broker, SIZE_MAX);
+        rj_attendance_stop(broker);
         rj_log(RJ_LOG_INFO, "stopping", RJ_KV_U64("in_flight", rj_store_in_flight(broker->store)));
     }
 }
@@ -250,6 +252,7 @@ bool rj_broker_turn(struct rj_broker *broker)
     has_work |= rj_tail_step(broker);
     has_work |= rj_rounds_step(broker);
     has_work |= rj_serving_step(broker);
+    has_work |= rj_attendance_step(broker);
 
     each_peer(broker, flush_peer);
     rj_store_submit(broker->store); /* what effects have queued need not wait for the next frame */
@@ -313,6 +316,7 @@ static enum rj_status open_store(struct rj_broker *broker, struct rj_buf *why)
      * first socket, and misses none. */
     broker->directory.last_serial = (head.epoch >> 32) << 32;
     rj_serving_open(broker);
+    rj_attendance_open(broker);
     return RJ_OK;
 }
 
@@ -362,6 +366,7 @@ void rj_broker_close(struct rj_broker **broker_)
     rj_retention_free(&broker->retention);
     if (broker->bus)
         each_peer(broker, flush_peer);
+    rj_attendance_close(broker);
     rj_rounds_fini(broker);
     rj_serving_fini(broker);
     rj_backends_fini(broker);

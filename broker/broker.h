@@ -7,6 +7,7 @@
 #ifndef RJ_BROKER_H
 #define RJ_BROKER_H
 
+#include "broker/attendance.h"
 #include "broker/backends.h"
 #include "broker/conf.h"
 #include "broker/directory.h"
@@ -36,6 +37,7 @@ struct rj_broker {
     struct rj_serving serving;
     struct rj_contest *contests; /* by gateway and client */
     size_t contest_bytes;
+    struct rj_attendance attendance;
     struct rj_round *rounds; /* commands over many sockets, the next one first */
     size_t n_rounds;
     unsigned replay_first;   /* the gateway whose replays come first, in turn */

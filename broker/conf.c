@@ -1,5 +1,6 @@
 #include "broker/conf.h"
 
+#include "broker/presence_rules.h"
 #include "broker/retention.h"
 #include "broker/room_pattern.h"
 
@@ -76,6 +77,20 @@ static const struct rj_setting table[] = {
      .most = 1000000, .help = "questions to clients or other backends that may be open"},
     {.name = "max-ask-bytes", .type = RJ_SETTING_U64, .field = FIELD(max_ask_bytes), .fallback = "64000000",
      .least = 1000, .most = 1 << 30, .unit = "bytes", .help = "and the size of the answers so far"},
+
+    {.group = "Presence", .name = "presence-rules", .type = RJ_SETTING_LIST, .field = FIELD(presence_rules),
+     .fallback = "", .check = rj_presence_rules_check, .unit = "RULE",
+     .help = "rooms that tell their members who comes and goes, by their names: 'PATTERN [namespace=/NAME] "
+             "[events=on|off] [grace=5s] [burst=100]'; the first rule that matches decides"},
+    {.name = "presence-grace", .type = RJ_SETTING_U64, .field = FIELD(presence_grace_ms), .fallback = "5000",
+     .most = RJ_PRESENCE_GRACE_MOST_MS, .unit = "ms",
+     .help = "how long a user may be without a socket before it has left"},
+    {.name = "presence-burst", .type = RJ_SETTING_U64, .field = FIELD(presence_burst), .fallback = "100",
+     .most = RJ_PRESENCE_BURST_MOST,
+     .help = "events about single users in a room and second; more are told as one sum"},
+    {.name = "last-seen-lifetime", .type = RJ_SETTING_U64, .field = FIELD(last_seen_lifetime_ms),
+     .fallback = "7776000000", .least = 60000, .most = 36500 * 86400000ULL, .unit = "ms",
+     .help = "how long it is remembered when a user was connected last"},
 
     {.group = "Log", .name = "retention", .type = RJ_SETTING_U64, .field = FIELD(retention_ms),
      .fallback = "604800000", .most = 36500 * 86400000ULL, .unit = "ms",

@@ -54,6 +54,10 @@ struct rj_conf {
     uint64_t max_admission_bytes;
     uint64_t max_asks;
     uint64_t max_ask_bytes;
+    char **presence_rules; /* texts that rj_presence_rules_init takes */
+    uint64_t presence_grace_ms;
+    uint64_t presence_burst;
+    uint64_t last_seen_lifetime_ms;
 };
 
 /* Fills `conf` (zeroed by the caller). Unless the outcome is RJ_SETTINGS_RUN the process is to end with

@@ -11,6 +11,8 @@
 #include "broker/members.h"
 #include "storage/store.h"
 
+struct rj_roster;
+
 enum {
     RJ_NAMESPACE_MAX = 128,
     RJ_ROOM_NAME_MAX = 255,
@@ -21,6 +23,8 @@ struct rj_room {
     rj_room_id id;
     uint32_t refs;  /* memberships, of attached and of leaving sessions; and who lists rooms (room_list.c) */
     uint32_t place; /* in rooms->list */
+    struct rj_roster *roster;  /* attendance.h; NULL: it has none … */
+    bool is_roster_known;      /* … if that was looked up */
     struct rj_members members; /* attached sessions; directory.h enters them */
     UT_hash_handle hh;
     size_t key_len;

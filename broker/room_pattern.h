@@ -2,8 +2,7 @@
  *
  *     PATTERN [namespace=/NAME]
  *
- * In the pattern of a room's name `*` stands for any text, `?` for any one byte, and everything else for
- * itself. Without a namespace rooms of all are meant. Pure.
+ * The pattern is that of rule_text.h. Without a namespace rooms of all are meant. Pure.
  */
 #ifndef RJ_ROOM_PATTERN_H
 #define RJ_ROOM_PATTERN_H
@@ -28,8 +27,5 @@ void rj_room_patterns_free(struct rj_room_patterns *patterns);
 
 /* Whether any of them means the room with this store key (room.h). False for a target that is no room. */
 bool rj_room_patterns_match(const struct rj_room_patterns *patterns, struct rj_span key);
-
-/* The pattern of a name alone. */
-bool rj_room_name_matches(const char *pattern, struct rj_span name);
 
 #endif

@@ -2,7 +2,9 @@
 
 #include <stdlib.h>
 
+#include "broker/attendance.h"
 #include "broker/history.h"
+#include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
 enum rj_status rj_room_resolve(struct rj_broker *broker, const char *nsp, const char *name, bool create,
@@ -95,7 +97,10 @@ struct rj_membership *rj_room_enter(struct rj_broker *broker, struct rj_session 
      * accepted from now on has a higher pos. */
     rj_session_add_room(session, room, rj_store_head(broker->store).next - 1);
     rj_directory_enter_room(session, name->id);
-    return rj_session_membership(session, name->id);
+    struct rj_membership *membership = rj_session_membership(session, name->id);
+    membership->since_s = (uint32_t)(rj_clock_wall_ms() / 1000);
+    rj_attendance_join(broker, session, room);
+    return membership;
 }
 
 enum rj_status rj_cmd_join(struct rj_request *request)
@@ -135,6 +140,7 @@ enum rj_status rj_cmd_join(struct rj_request *request)
 
 void rj_room_exit(struct rj_broker *broker, struct rj_session *session, rj_room_id room)
 {
+    rj_attendance_leave(broker, session, rj_session_membership(session, room)->room);
     rj_directory_exit_room(session, room);
     rj_room_unref(&broker->rooms, rj_session_remove_room(session, room));
 }

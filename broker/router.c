@@ -4,6 +4,7 @@
 #include "broker/connect.h"
 #include "broker/contest.h"
 #include "broker/event.h"
+#include "broker/presence_query.h"
 #include "broker/publish.h"
 #include "broker/reads.h"
 #include "broker/room_list.h"
@@ -47,6 +48,8 @@ static const struct entry table[] = {
     [REJOIN__COMMAND__KIND_LEAVE] = {rj_cmd_leave, FROM_GATEWAY | OF_CLIENT},
     [REJOIN__COMMAND__KIND_PUBLISH] = {rj_cmd_publish, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
     [REJOIN__COMMAND__KIND_HISTORY] = {rj_cmd_history, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
+    [REJOIN__COMMAND__KIND_PRESENCE] = {rj_cmd_presence, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT | HEAVY},
+    [REJOIN__COMMAND__KIND_PRESENCE_USER] = {rj_cmd_presence_user, FROM_BACKEND | HEAVY},
     [REJOIN__COMMAND__KIND_EVENT] = {rj_cmd_event, FROM_GATEWAY | OF_CLIENT},
     [REJOIN__COMMAND__KIND_READ] = {rj_cmd_read, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT},
     [REJOIN__COMMAND__KIND_UNREAD] = {rj_cmd_unread, FROM_GATEWAY | FROM_BACKEND | OF_CLIENT | HEAVY},

@@ -23,7 +23,8 @@ enum { RJ_USER_MAX = 128, RJ_SOCKET_DATA_MAX = 65536 };
 struct rj_membership {
     struct rj_room *room; /* a reference is held */
     uint64_t since_pos;
-    uint32_t place; /* among the room's members, while attached */
+    uint32_t place;   /* among the room's members, while attached */
+    uint32_t since_s; /* Unix time of the join; 0: the room was joined before its present connection */
 };
 
 struct rj_session {

@@ -38,6 +38,18 @@ static size_t count_instances(const struct rj_groups *groups)
     return n;
 }
 
+static void add_presence(struct report *report, const struct rj_attendance *attendance)
+{
+    add(report, "rejoin_broker_presence_rosters", HASH_COUNT(attendance->presence.rosters));
+    add(report, "rejoin_broker_presence_users", attendance->presence.n_users);
+    add(report, "rejoin_broker_presence_reconnecting", attendance->presence.n_away);
+    add(report, "rejoin_broker_presence_joins_total", attendance->joins);
+    add(report, "rejoin_broker_presence_leaves_total", attendance->leaves);
+    add(report, "rejoin_broker_presence_sums_total", attendance->sums);
+    add(report, "rejoin_broker_users_online", attendance->seen.online);
+    add(report, "rejoin_broker_last_seen_writes_total", attendance->seen.writes);
+}
+
 static void add_tables(struct report *report, const struct rj_broker *broker)
 {
     add(report, "rejoin_broker_uptime_ms", broker->now_ms - broker->started_ms);
@@ -53,6 +65,7 @@ static void add_tables(struct report *report, const struct rj_broker *broker)
     add(report, "rejoin_broker_rooms", HASH_CNT(hh, broker->rooms.by_id));
     add(report, "rejoin_broker_sockets", broker->directory.sockets.n);
     add(report, "rejoin_broker_rounds", broker->n_rounds);
+    add_presence(report, &broker->attendance);
 }
 
 static void add_store(struct report *report, struct rj_store *store)

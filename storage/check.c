@@ -246,6 +246,11 @@ static void visit_service(struct check *check, struct rj_span key, struct rj_spa
     visit_pair_of(check, "service", &check->report.pairs[RJ_TABLE_SERVICE], key, value);
 }
 
+static void visit_presence(struct check *check, struct rj_span key, struct rj_span value)
+{
+    visit_pair_of(check, "presence", &check->report.pairs[RJ_TABLE_PRESENCE], key, value);
+}
+
 /* ------------------------------------------------------------------------------------------ epochs */
 
 static struct epoch epoch_of(struct rj_span key, struct rj_span value)
@@ -623,6 +628,8 @@ static void run(struct check *check)
     walk(check, env->kv[RJ_TABLE_CURSOR], "cursor", visit_cursor);
     if (env->kv[RJ_TABLE_SERVICE] != RJ_ENV_NO_TABLE)
         walk(check, env->kv[RJ_TABLE_SERVICE], "service", visit_service);
+    if (env->kv[RJ_TABLE_PRESENCE] != RJ_ENV_NO_TABLE)
+        walk(check, env->kv[RJ_TABLE_PRESENCE], "presence", visit_presence);
 }
 
 enum rj_status rj_check_run(struct rj_inspect *inspect, uint64_t max_told, rj_check_fault *tell_fault,

@@ -157,24 +157,27 @@ int rj_env_open_tables(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *
         const char *name;
         unsigned flags;
         MDB_dbi *dbi;
-        uint64_t since; /* format */
+        uint64_t since;   /* format */
+        bool is_optional; /* one that was added without a new format: a store that was not open since lacks it
+                           */
     } tables[] = {
-        {"log", MDB_INTEGERKEY, &env->log, 1},
-        {"ridx", 0, &env->index, 1},
-        {"rooms", 0, &env->rooms, 1},
-        {"names", 0, &env->names, 2},
-        {"roomst", 0, &env->room_states, 1},
-        {"floors", MDB_INTEGERKEY, &env->floors, 2},
-        {"receipts", MDB_INTEGERKEY, &env->receipts, 2},
-        {"epochs", MDB_INTEGERKEY, &env->epochs, 1},
-        {"session", 0, &env->kv[RJ_TABLE_SESSION], 1},
-        {"cursor", 0, &env->kv[RJ_TABLE_CURSOR], 1},
-        {"service", 0, &env->kv[RJ_TABLE_SERVICE], 2},
+        {"log", MDB_INTEGERKEY, &env->log, 1, false},
+        {"ridx", 0, &env->index, 1, false},
+        {"rooms", 0, &env->rooms, 1, false},
+        {"names", 0, &env->names, 2, false},
+        {"roomst", 0, &env->room_states, 1, false},
+        {"floors", MDB_INTEGERKEY, &env->floors, 2, false},
+        {"receipts", MDB_INTEGERKEY, &env->receipts, 2, false},
+        {"epochs", MDB_INTEGERKEY, &env->epochs, 1, false},
+        {"session", 0, &env->kv[RJ_TABLE_SESSION], 1, false},
+        {"cursor", 0, &env->kv[RJ_TABLE_CURSOR], 1, false},
+        {"service", 0, &env->kv[RJ_TABLE_SERVICE], 2, false},
+        {"presence", 0, &env->kv[RJ_TABLE_PRESENCE], 2, true},
     };
     int rc = check_format(env, txn, create, format);
     for (size_t i = 0; rc == 0 && i < sizeof tables / sizeof tables[0]; i++) {
         rc = mdb_dbi_open(txn, tables[i].name, tables[i].flags | (create ? MDB_CREATE : 0), tables[i].dbi);
-        if (rc == MDB_NOTFOUND && *format < tables[i].since) {
+        if (rc == MDB_NOTFOUND && (*format < tables[i].since || tables[i].is_optional)) {
             *tables[i].dbi = RJ_ENV_NO_TABLE;
             rc = 0;
         }

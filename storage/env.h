@@ -40,12 +40,12 @@ struct rj_env {
 /* Opens or creates; errors as rj_store_open. Whatever it answers, end with rj_env_close. */
 enum rj_status rj_env_open(struct rj_env *env, const char *path, uint64_t map_bytes, struct rj_buf *why);
 
-/* A table that this store, of an older format, does not have. */
+/* A table that this store, last opened by an older program, does not have. */
 #define RJ_ENV_NO_TABLE UINT_MAX
 
 /* Opens the tables inside `txn`, which is to be committed then; `create` makes those that are missing, else
- * they are MDB_NOTFOUND (but RJ_TABLE_SERVICE, whose dbi is 0 then). MDB_VERSION_MISMATCH: *format is above
- * RJ_FORMAT, and no table but meta was opened.
+ * they are MDB_NOTFOUND (but those that older programs did not make are RJ_ENV_NO_TABLE then).
+ * MDB_VERSION_MISMATCH: *format is above RJ_FORMAT, and no table but meta was opened.
  */
 int rj_env_open_tables(struct rj_env *env, MDB_txn *txn, bool create, uint64_t *format);
 

@@ -1,5 +1,5 @@
-/* Key-value: sessions and cursors. A value is stored with its version in front; whoever writes says which
- * version it means to replace, and the log thread compares inside the transaction. */
+/* Key-value: sessions, cursors and their like. A value is stored with its version in front; whoever writes
+ * says which version it means to replace, and the log thread compares inside the transaction. */
 #include "storage/engine.h"
 
 static bool is_key(struct rj_span key)

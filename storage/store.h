@@ -178,7 +178,13 @@ void rj_store_append(struct rj_store *store, const struct rj_store_append *appen
 
 /* ------------------------------------------------------------------------------------------ key-value */
 
-enum rj_store_table { RJ_TABLE_SESSION, RJ_TABLE_CURSOR, RJ_TABLE_SERVICE, RJ_TABLE_COUNT };
+enum rj_store_table {
+    RJ_TABLE_SESSION,
+    RJ_TABLE_CURSOR,
+    RJ_TABLE_SERVICE,
+    RJ_TABLE_PRESENCE,
+    RJ_TABLE_COUNT
+};
 
 enum { RJ_ANY_VERSION = 0 };
 

@@ -46,6 +46,7 @@ static void print_report(const char *path, const struct rj_check_report *report)
     printf("  sessions       %llu entries, cursors %llu\n", (ull)report->pairs[RJ_TABLE_SESSION],
            (ull)report->pairs[RJ_TABLE_CURSOR]);
     printf("  groups         %llu\n", (ull)report->pairs[RJ_TABLE_SERVICE]);
+    printf("  presence       %llu entries\n", (ull)report->pairs[RJ_TABLE_PRESENCE]);
     if (report->faults > TOLD)
         printf("  faults         %llu (the first %d are told)\n", (ull)report->faults, TOLD);
     else
