@@ -1,4 +1,5 @@
 #include "broker/room_pattern.h"
+#include "broker/rule_text.h"
 
 #include <string.h>
 
@@ -53,7 +54,7 @@ static void stars_and_question_marks_stand_for_others(void **state)
         {"a", "aa", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(rj_room_name_matches(cases[i].pattern, rj_span_str(cases[i].name)),
+        assert_int_equal(rj_rule_matches(cases[i].pattern, rj_span_str(cases[i].name)),
                          cases[i].is_match);
 }
 
