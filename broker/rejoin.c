@@ -15,15 +15,17 @@ void rj_rejoin_refused(struct rj_broker *broker, const char *reason, uint64_t *c
 }
 
 /* From where the client is to be replayed: its offset, else what its transport has proved, else the session's
- * start. RJ_NOT_FOUND: the offset is none of this store. */
+ * start. RJ_NOT_FOUND: the offset is none of this store. So is one past the end of its epoch: nothing leaves
+ * before its commit, so the store has gone back behind what this client has seen, and gives out the same
+ * positions for other messages now. */
 static enum rj_status find_from(struct rj_broker *broker, const struct rj_session *session,
                                 const char *offset, uint64_t *from)
 {
     struct rj_offset parsed;
-    bool was_clamped;
+    bool was_clamped = false;
     *from = session->cursor;
     if (rj_offset_parse(rj_span_str(offset), &parsed) == RJ_OK &&
-        rj_store_clamp(broker->store, parsed.epoch, parsed.pos, from, &was_clamped) != RJ_OK)
+        (rj_store_clamp(broker->store, parsed.epoch, parsed.pos, from, &was_clamped) != RJ_OK || was_clamped))
         return RJ_NOT_FOUND;
     /* An older offset than the session is one of an earlier session of the same client. */
     if (*from < session->start_pos)
@@ -48,6 +50,7 @@ static struct rj_session *look_up(struct rj_broker *broker, const char *pid, boo
     switch (status) {
     case RJ_OK: break;
     case RJ_TIMEOUT: rj_rejoin_refused(broker, "expired", &broker->stats.unrecovered_expired); break;
+    case RJ_GAP: rj_rejoin_refused(broker, "restored", &broker->stats.unrecovered_restored); break;
     case RJ_NOT_FOUND: rj_rejoin_refused(broker, "unknown", &broker->stats.unrecovered_unknown); break;
     default: rj_rejoin_refused(broker, rj_status_code(status), &broker->stats.unrecovered_damaged); break;
     }

@@ -3,9 +3,10 @@
 #include "proto/base/clock.h"
 
 enum {
-    RECORD_FORMAT = 1,
-    RECORD_FIXED = 2 + 3 * 8,
-    PARTS_MAX = 1 << 20, /* of one session, when it is read back: no bound but a stop */
+    RECORD_FORMAT = 2,
+    RECORD_FIXED = 2 + 4 * 8,
+    RECORD_FIXED_1 = 2 + 3 * 8, /* of format 1 */
+    PARTS_MAX = 1 << 20,        /* of one session, when it is read back: no bound but a stop */
 };
 
 static void put_u64(struct rj_buf *out, uint64_t value)
@@ -37,6 +38,7 @@ void rj_session_record_encode(const struct rj_session_record *record, struct rj_
     put_u64(out, record->seen_ms);
     put_u64(out, record->incarnation);
     put_u64(out, record->start_pos);
+    put_u64(out, record->epoch);
     put_text(out, record->sid);
     put_text(out, record->nsp);
     put_text(out, record->user);
@@ -55,17 +57,19 @@ enum rj_status rj_session_record_decode(struct rj_span bytes, struct rj_session_
 {
     if (bytes.len < 1)
         return RJ_CORRUPT;
-    if (bytes.data[0] != RECORD_FORMAT)
+    if (bytes.data[0] == 0 || bytes.data[0] > RECORD_FORMAT)
         return RJ_VERSION;
-    if (bytes.len < RECORD_FIXED)
+    size_t fixed = bytes.data[0] == 1 ? RECORD_FIXED_1 : RECORD_FIXED;
+    if (bytes.len < fixed)
         return RJ_CORRUPT;
     struct rj_session_record record = {
         .is_connected = bytes.data[1],
         .seen_ms = get_u64(bytes.data + 2),
         .incarnation = get_u64(bytes.data + 10),
         .start_pos = get_u64(bytes.data + 18),
+        .epoch = fixed == RECORD_FIXED ? get_u64(bytes.data + 26) : 0,
     };
-    struct rj_span rest = rj_span_from(bytes, RECORD_FIXED);
+    struct rj_span rest = rj_span_from(bytes, fixed);
     if (!take_text(&rest, &record.sid) || !take_text(&rest, &record.nsp) || !take_text(&rest, &record.user) ||
         rest.len != 0 || record.sid.len != RJ_ID_LEN)
         return RJ_CORRUPT;
@@ -98,6 +102,7 @@ void rj_session_store_save(struct rj_store *store, const struct rj_session *sess
             .seen_ms = is_connected ? session->connected_ms : rj_clock_wall_ms(),
             .incarnation = session->incarnation,
             .start_pos = session->start_pos,
+            .epoch = rj_store_head(store).epoch,
             .sid = rj_span_str(session->sid),
             .nsp = rj_span_str(session->nsp),
             .user = rj_span_str(session->user),
@@ -278,6 +283,15 @@ static struct rj_session *session_of_record(struct rj_sessions *sessions, const 
     return session;
 }
 
+/* RJ_OK, or why it may not be restored. */
+static enum rj_status judge(const struct rj_session_record *record, struct rj_session_clock clock)
+{
+    if (record->epoch < clock.restored)
+        return RJ_GAP;
+    bool is_expired = rj_session_record_is_expired(record, clock.now_ms, clock.uptime_ms, clock.lifetime_ms);
+    return is_expired ? RJ_TIMEOUT : RJ_OK;
+}
+
 /* Appends the record to `bytes`, which it then points into. */
 static enum rj_status read_record(struct rj_store *store, const char *pid, struct rj_session_clock clock,
                                   struct rj_buf *bytes, struct rj_session_record *record)
@@ -287,10 +301,7 @@ static enum rj_status read_record(struct rj_store *store, const char *pid, struc
     enum rj_status status = rj_store_get(store, RJ_TABLE_SESSION, rj_span_of(pid, RJ_ID_LEN), bytes, NULL);
     if (status == RJ_OK)
         status = rj_session_record_decode(rj_buf_span(bytes), record);
-    if (status == RJ_OK &&
-        rj_session_record_is_expired(record, clock.now_ms, clock.uptime_ms, clock.lifetime_ms))
-        status = RJ_TIMEOUT;
-    return status;
+    return status == RJ_OK ? judge(record, clock) : status;
 }
 
 enum rj_status rj_session_store_find(struct rj_store *store, const char *nsp, const char *sid,
@@ -368,9 +379,7 @@ static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
         return true;
     char pid[RJ_ID_LEN + 1] = "";
     memcpy(pid, key.data, RJ_ID_LEN);
-    if (rj_session_record_is_expired(&record, visit->clock.now_ms, visit->clock.uptime_ms,
-                                     visit->clock.lifetime_ms) &&
-        !rj_session_find(visit->sessions, pid))
+    if (judge(&record, visit->clock) != RJ_OK && !rj_session_find(visit->sessions, pid))
         put_ids(&visit->expired, pid, record.sid);
     return true;
 }

@@ -28,11 +28,13 @@ struct rj_session_record {
     uint64_t seen_ms;  /* wall clock of that, or of the end of its last connection */
     uint64_t incarnation;
     uint64_t start_pos;
+    uint64_t epoch; /* of the store when this was written; 0 = not known */
     struct rj_span sid, nsp, user;
 };
 
-/*   u8 format (1), u8 is_connected, u64 LE seen_ms, incarnation, start_pos,
- *   u8 length and bytes each: sid, namespace, user */
+/*   u8 format (2), u8 is_connected, u64 LE seen_ms, incarnation, start_pos, epoch,
+ *   u8 length and bytes each: sid, namespace, user
+ * Format 1 has no epoch, and is read, too. */
 void rj_session_record_encode(const struct rj_session_record *record, struct rj_buf *out);
 
 /* RJ_VERSION for another format, RJ_CORRUPT for a wrong shape. */
@@ -64,9 +66,11 @@ void rj_session_store_save_handshake(struct rj_store *store, const struct rj_ses
 void rj_session_store_save_data(struct rj_store *store, const char *pid, struct rj_span json,
                                 rj_store_written *done, void *ctx);
 
-/* When a session may be restored: what rj_session_record_is_expired needs to know. */
+/* When a session may be restored: what rj_session_record_is_expired needs to know; and the epoch of the
+ * store's own restore, before which no session was complete (rj_store_head). */
 struct rj_session_clock {
     uint64_t now_ms, uptime_ms, lifetime_ms;
+    uint64_t restored;
 };
 
 /* The pid of the session with that sid in that namespace, when it is in the store and may be restored; else
@@ -76,7 +80,8 @@ enum rj_status rj_session_store_find(struct rj_store *store, const char *nsp, co
                                      char pid[static RJ_ID_LEN + 1]);
 
 /* Brings a session that is not in RAM back, detached, with all that is kept of it. RJ_NOT_FOUND: there is
- * none; RJ_TIMEOUT: it has expired; RJ_CORRUPT, RJ_VERSION, RJ_IO: it cannot be read. */
+ * none; RJ_TIMEOUT: it has expired; RJ_GAP: the store was restored from a backup since; RJ_CORRUPT,
+ * RJ_VERSION, RJ_IO: it cannot be read. */
 enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
                                      struct rj_sessions *sessions, struct rj_rooms *rooms,
                                      struct rj_session **out);

@@ -39,6 +39,7 @@
     X(unrecovered_offset, RJ_STATS_RECOVERY("fresh", "offset"))                                              \
     X(unrecovered_mismatch, RJ_STATS_RECOVERY("fresh", "mismatch"))                                          \
     X(unrecovered_contested, RJ_STATS_RECOVERY("fresh", "contested"))                                        \
+    X(unrecovered_restored, RJ_STATS_RECOVERY("fresh", "restored"))                                          \
     X(unrecovered_damaged, RJ_STATS_RECOVERY("fresh", "damaged"))                                            \
     X(jobs_given, "jobs_given_total")                                                                        \
     X(jobs_repeated, "jobs_repeated_total")                                                                  \

@@ -11,6 +11,9 @@
 
 #include "storage/folder.h"
 #include "storage/inspect.h"
+#include "storage/layout.h"
+
+enum { MARK_BYTES = 1 << 20 }; /* room for the pages that the mark takes, in whole pages of any size */
 
 /* Where a copy grows. */
 struct draft {
@@ -78,6 +81,43 @@ static int copy(struct rj_inspect *source, const struct draft *draft, bool compa
     return rc ? rc : rj_folder_sync(draft->folder);
 }
 
+static int put_mark(struct rj_env *env)
+{
+    MDB_txn *txn;
+    int rc = mdb_txn_begin(env->mdb, NULL, 0, &txn);
+    if (rc)
+        return rc;
+    rc = mdb_dbi_open(txn, "meta", 0, &env->meta);
+    if (rc == 0)
+        rc = rj_env_meta_put(env, txn, RJ_META_COPY, 1);
+    if (rc) {
+        mdb_txn_abort(txn);
+        return rc;
+    }
+    return mdb_txn_commit(txn);
+}
+
+/* Whoever opens the copy one day must know that it is one: the store that it was taken from went on. */
+static int mark(const struct draft *draft)
+{
+    struct stat info;
+    struct rj_env env = {.lock_fd = -1};
+    if (stat(draft->file, &info) < 0)
+        return errno;
+    int rc = mdb_env_create(&env.mdb);
+    if (rc)
+        return rc;
+    rc = mdb_env_set_maxdbs(env.mdb, RJ_ENV_TABLES_MAX);
+    if (rc == 0)
+        rc = mdb_env_set_mapsize(env.mdb, (size_t)info.st_size + MARK_BYTES);
+    if (rc == 0)
+        rc = mdb_env_open(env.mdb, draft->file, MDB_NOSUBDIR | MDB_NOLOCK, 0600);
+    if (rc == 0)
+        rc = put_mark(&env);
+    mdb_env_close(env.mdb);
+    return rc;
+}
+
 /* Opens what was written, as a later restore would. */
 static enum rj_status look(const struct draft *draft, struct rj_backup *out, struct rj_buf *why)
 {
@@ -134,6 +174,8 @@ enum rj_status rj_backup_take(const char *path, const char *dest, bool compact, 
         return status;
     }
     int rc = copy(&source, &draft, compact);
+    if (rc == 0)
+        rc = mark(&draft);
     rj_inspect_close(&source);
     if (rc)
         status = failed(why, "write", draft.file, rc);

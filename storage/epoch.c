@@ -50,6 +50,20 @@ static int put(struct rj_env *env, MDB_txn *txn, struct rj_epoch epoch)
     return mdb_put(txn, env->epochs, &key, &value, MDB_APPEND);
 }
 
+/* With the epoch's own commit: a restored backup is one only once. */
+static int note_restore(struct rj_epochs *epochs, struct rj_env *env, MDB_txn *txn, uint64_t epoch)
+{
+    uint64_t is_copy = 0;
+    epochs->restored = 0;
+    rj_env_meta_get(env, txn, RJ_META_RESTORED, &epochs->restored);
+    rj_env_meta_get(env, txn, RJ_META_COPY, &is_copy);
+    if (!is_copy)
+        return 0;
+    epochs->restored = epoch;
+    int rc = rj_env_meta_put(env, txn, RJ_META_COPY, 0);
+    return rc ? rc : rj_env_meta_put(env, txn, RJ_META_RESTORED, epoch);
+}
+
 static int begin_new(struct rj_epochs *epochs, struct rj_env *env, uint64_t first_pos)
 {
     MDB_txn *txn;
@@ -61,6 +75,8 @@ static int begin_new(struct rj_epochs *epochs, struct rj_env *env, uint64_t firs
     struct rj_epoch epoch = {next_number(epochs), first_pos};
     if (rc == 0)
         rc = put(env, txn, epoch);
+    if (rc == 0)
+        rc = note_restore(epochs, env, txn, epoch.number);
     if (rc) {
         mdb_txn_abort(txn);
         return rc;

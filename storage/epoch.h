@@ -16,9 +16,11 @@ struct rj_epoch {
 struct rj_epochs {
     struct rj_epoch *list; /* ascending; the last one is the current */
     size_t n;
+    uint64_t restored; /* as rj_store_head's */
 };
 
-/* Reads the old epochs and commits a new one that begins at `first_pos`. */
+/* Reads the old epochs and commits a new one that begins at `first_pos`. The first one after a restore is
+ * kept as such. */
 enum rj_status rj_epochs_open(struct rj_epochs *epochs, struct rj_env *env, uint64_t first_pos);
 void rj_epochs_free(struct rj_epochs *epochs);
 

@@ -44,6 +44,8 @@ enum {
 #define RJ_META_TRIM_POS  "trim_pos"  /* every record up to this pos counts as trimmed; 0 = none */
 #define RJ_META_NEXT_ROOM "next_room" /* the id that the next new room gets */
 #define RJ_META_LAST_POS  "last_pos"  /* the log went up to here at least, though its end was deleted */
+#define RJ_META_COPY      "copy"      /* 1: a backup that was not opened since it was taken */
+#define RJ_META_RESTORED  "restored"  /* the epoch that a restored backup was first opened under; 0 = none */
 #define RJ_META_LIMITS    "limits_id" /* the rj_store_options.limits_id that every room was brought under */
 /* With the age in ms behind it: each record up to this pos was looked at by the walk of that age (retain.h)
  */

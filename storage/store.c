@@ -314,6 +314,7 @@ struct rj_store_head rj_store_head(const struct rj_store *store)
         .epoch = rj_epochs_current(&store->epochs),
         .next = store->next_pos,
         .completed = store->completed,
+        .restored = store->epochs.restored,
         .oldest = store->rooms.trim_pos + 1,
     };
 }

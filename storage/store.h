@@ -106,6 +106,8 @@ struct rj_store_head {
     uint64_t next;      /* the pos that the next append will get */
     uint64_t completed; /* highest pos whose completion has run or is running (or that was there at open);
                            0 = none */
+    uint64_t restored;  /* the epoch that began when this was last a backup; 0 = never. What was written under
+                           an earlier one may have been followed by more, which this store does not know */
     uint64_t oldest;    /* every record below this is trimmed; completed + 1 when all are. Above it a room's
                            own limits may have trimmed some */
 };

@@ -545,6 +545,30 @@ static void a_copy_is_whole_and_opens_under_an_epoch_of_its_own(void **state)
     rj_buf_free(&why);
 }
 
+static void a_copy_that_is_opened_knows_that_the_store_went_back(void **state)
+{
+    struct fixture *f = *state, restored = {0};
+    struct rj_backup backup;
+    struct rj_buf why = {0};
+    snprintf(restored.path, sizeof restored.path, "%.200s/copy", f->path);
+    open_store(f);
+    assert_int_equal(rj_store_head(f->store).restored, 0);
+    rj_store_close(&f->store);
+    assert_int_equal(rj_backup_take(f->path, restored.path, true, &backup, &why), RJ_OK);
+    open_store(f);
+    assert_int_equal(rj_store_head(f->store).restored, 0); /* the original is as it was */
+    open_store(&restored);
+    uint64_t epoch = rj_store_head(restored.store).epoch;
+    assert_int_equal(rj_store_head(restored.store).restored, epoch);
+    rj_store_close(&restored.store);
+    open_store(&restored); /* only once, but that is kept */
+    assert_int_equal(rj_store_head(restored.store).restored, epoch);
+    assert_int_not_equal(rj_store_head(restored.store).epoch, epoch);
+    rj_store_close(&restored.store);
+    rj_store_close(&f->store);
+    rj_buf_free(&why);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_whole_store_has_no_faults, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_flipped_bit_of_a_record_is_found, set_up_records, tear_down),
@@ -574,6 +598,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_folder_without_a_log_is_told, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_newer_format_is_refused_by_all, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_copy_is_whole_and_opens_under_an_epoch_of_its_own, set_up_records,
+                                    tear_down),
+    cmocka_unit_test_setup_teardown(a_copy_that_is_opened_knows_that_the_store_went_back, set_up_records,
                                     tear_down),
 };
 

@@ -10,6 +10,7 @@ static struct rj_session_record sample(void)
         .seen_ms = 0x1122334455667788,
         .incarnation = 3,
         .start_pos = UINT64_MAX,
+        .epoch = 0x100000002,
         .sid = rj_span_str(sid),
         .nsp = rj_span_str("/chat"),
         .user = rj_span_str("ann"),
@@ -25,8 +26,23 @@ static void a_record_is_read_back_as_it_was_written(void **state)
     assert_int_equal(rj_session_record_decode(rj_buf_span(&bytes), &out), RJ_OK);
     assert_true(out.is_connected);
     assert_true(out.seen_ms == in.seen_ms);
-    assert_true(out.incarnation == 3 && out.start_pos == UINT64_MAX);
+    assert_true(out.incarnation == 3 && out.start_pos == UINT64_MAX && out.epoch == in.epoch);
     assert_true(rj_span_eq(out.sid, in.sid) && rj_span_is(out.nsp, "/chat") && rj_span_is(out.user, "ann"));
+    rj_buf_free(&bytes);
+}
+
+static void a_record_of_format_1_has_no_epoch(void **state)
+{
+    (void)state;
+    enum { EPOCH_AT = 26 };
+    struct rj_buf bytes = {0};
+    struct rj_session_record in = sample(), out;
+    rj_session_record_encode(&in, &bytes);
+    bytes.data[0] = 1;
+    memmove(bytes.data + EPOCH_AT, bytes.data + EPOCH_AT + 8, bytes.len - EPOCH_AT - 8);
+    bytes.len -= 8;
+    assert_int_equal(rj_session_record_decode(rj_buf_span(&bytes), &out), RJ_OK);
+    assert_true(out.epoch == 0 && out.start_pos == UINT64_MAX && rj_span_is(out.user, "ann"));
     rj_buf_free(&bytes);
 }
 
@@ -40,7 +56,7 @@ static void a_record_of_another_shape_is_refused(void **state)
         assert_int_equal(rj_session_record_decode(rj_span_of(bytes.data, len), &out), RJ_CORRUPT);
     rj_buf_put_u8(&bytes, 0);
     assert_int_equal(rj_session_record_decode(rj_buf_span(&bytes), &out), RJ_CORRUPT);
-    bytes.data[0] = 2;
+    bytes.data[0] = 3;
     assert_int_equal(rj_session_record_decode(rj_buf_span(&bytes), &out), RJ_VERSION);
     rj_buf_free(&bytes);
 }
@@ -134,6 +150,7 @@ static void a_cursor_goes_forward_only_and_waits_once_to_be_written(void **state
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_record_is_read_back_as_it_was_written),
+    cmocka_unit_test(a_record_of_format_1_has_no_epoch),
     cmocka_unit_test(a_record_of_another_shape_is_refused),
     cmocka_unit_test(a_session_expires_a_lifetime_after_its_last_connection),
     cmocka_unit_test(only_what_we_hand_out_is_a_pid),
