@@ -2,7 +2,7 @@
 
 import assert from "node:assert/strict";
 
-import { Backend } from "./support/backend.mjs";
+import { Backend, echoing } from "./support/backend.mjs";
 import { MODES } from "./support/client.mjs";
 import { ctlLines } from "./support/ctl.mjs";
 import { until } from "./support/deadline.mjs";
@@ -10,13 +10,6 @@ import { suite } from "./support/suite.mjs";
 
 const QUICK = { lease: 1000, ping: 100 };
 const test = suite({ gateways: 2, broker: { namespaces: "/,/news", ...QUICK } });
-
-/** A backend that answers `echo` with its arguments. */
-async function echoing(scope, options = {}) {
-  const backend = await Backend.open(scope, { events: ["echo"], ...options });
-  backend.handlers.event.echo = ({ job, args }) => backend.ack(job, ...args);
-  return backend;
-}
 
 for (const { name, options } of MODES) {
   test(`an event comes back as its ack, with ${name}`, async (scope) => {

@@ -142,3 +142,10 @@ export class Backend extends Process {
     return `${this.name}, which saw ${this.seen.length}: … ${last.join("\n")}\n${this.tail()}`;
   }
 }
+
+/** A backend that answers `echo` with its arguments. */
+export async function echoing(scope, options = {}) {
+  const backend = await Backend.open(scope, { events: ["echo"], ...options });
+  backend.handlers.event.echo = ({ job, args }) => backend.ack(job, ...args);
+  return backend;
+}

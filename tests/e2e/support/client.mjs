@@ -2,6 +2,7 @@
 // a client saw. Nothing of socket.io-client is replaced or reached into beyond its public objects.
 
 import { io } from "socket.io-client";
+import { io as io45 } from "socket.io-client-4.5";
 
 import { until } from "./deadline.mjs";
 
@@ -17,9 +18,20 @@ export const MODES = [
   { name: "polling only", options: { transports: ["polling"] } },
 ];
 
+/** The newest library, and one from before sessions could be recovered (4.6), which has its own Engine.IO and ws. */
+export const LIBRARIES = [
+  { name: "socket.io-client 4.8", library: io, recovers: true },
+  { name: "socket.io-client 4.5", library: io45, recovers: false },
+];
+
+/** Every library in every mode: {name, recovers, options}. */
+export const STOCK = LIBRARIES.flatMap(({ name, library, recovers }) =>
+  MODES.map((mode) => ({ name: `${name}, ${mode.name}`, recovers, options: { library, ...mode.options } })),
+);
+
 export class Client {
-  /** `options` are socket.io-client's, and `nsp` for the namespace. */
-  constructor(url, { nsp = "/", ...options } = {}) {
+  /** `options` are socket.io-client's, `nsp` for the namespace and `library` for another one's `io`. */
+  constructor(url, { nsp = "/", library = io, ...options } = {}) {
     /** Every event: {event, args}, the arguments as listeners get them. */
     this.events = [];
     /** Every connection: {sid, pid, recovered}. */
@@ -28,7 +40,7 @@ export class Client {
     this.drops = [];
     /** Every refused connection, as Error objects. */
     this.errors = [];
-    this.socket = io(url + (nsp === "/" ? "" : nsp), { ...QUICK, forceNew: true, ...options });
+    this.socket = library(url + (nsp === "/" ? "" : nsp), { ...QUICK, forceNew: true, ...options });
     const { socket } = this;
     socket.on("connect", () =>
       this.connections.push({ sid: socket.id, pid: socket._pid, recovered: socket.recovered }),
@@ -96,7 +108,9 @@ export class Client {
 
   /** Emits and resolves with the ack, whatever it says. */
   async ask(event, ...args) {
-    return this.socket.timeout(30000).emitWithAck(event, ...args);
+    return new Promise((resolve, reject) => {
+      this.socket.timeout(30000).emit(event, ...args, (error, answer) => (error ? reject(error) : resolve(answer)));
+    });
   }
 
   /** The same for a request that must succeed. */
