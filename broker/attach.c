@@ -62,11 +62,18 @@ static void on_settled(void *ctx, enum rj_status status)
     free(settling);
 }
 
+/* Without recovery the connection was all there is. */
+static void end_brief(struct rj_broker *broker, struct rj_session *session)
+{
+    rj_session_store_forget_socket(broker->store, session->nsp, session->sid);
+    rj_session_free(&broker->sessions, &broker->rooms, session);
+}
+
 void rj_detach(struct rj_broker *broker, struct rj_session *session, const char *reason)
 {
     rj_attach_undo(broker, session, reason);
     if (!session->pid[0]) {
-        rj_session_free(&broker->sessions, &broker->rooms, session);
+        end_brief(broker, session);
         return;
     }
     if (session->is_cursor_dirty)
@@ -80,10 +87,10 @@ void rj_end_session(struct rj_broker *broker, struct rj_session *session, const 
     session->is_ended = true;
     rj_attach_undo(broker, session, reason);
     if (!session->pid[0]) {
-        rj_session_free(&broker->sessions, &broker->rooms, session);
+        end_brief(broker, session);
         return;
     }
     rj_session_cursor_saved(&broker->sessions, session);
-    rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN),
-                            rj_span_of(session->sid, RJ_ID_LEN), on_settled, settling_new(broker, session));
+    rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN), session->nsp, session->sid,
+                            on_settled, settling_new(broker, session));
 }

@@ -1,6 +1,8 @@
 #include "broker/session_store.h"
 
+#include "broker/room.h"
 #include "proto/base/clock.h"
+#include "rejoin.pb-c.h"
 
 enum {
     RECORD_FORMAT = 2,
@@ -71,7 +73,7 @@ enum rj_status rj_session_record_decode(struct rj_span bytes, struct rj_session_
     };
     struct rj_span rest = rj_span_from(bytes, fixed);
     if (!take_text(&rest, &record.sid) || !take_text(&rest, &record.nsp) || !take_text(&rest, &record.user) ||
-        rest.len != 0 || record.sid.len != RJ_ID_LEN)
+        rest.len != 0 || record.sid.len != RJ_ID_LEN || record.nsp.len > RJ_NAMESPACE_MAX)
         return RJ_CORRUPT;
     *out = record;
     return RJ_OK;
@@ -197,11 +199,19 @@ void rj_session_store_save_data(struct rj_store *store, const char *pid, struct 
     save_part(store, pid, RJ_SESSION_DATA, json, done, ctx);
 }
 
-void rj_session_store_delete(struct rj_store *store, struct rj_span pid, struct rj_span sid,
+void rj_session_store_forget_socket(struct rj_store *store, const char *nsp, const char *sid)
+{
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    size_t len = rj_target_key(key, REJOIN__TARGET__KIND__SOCKET, nsp, sid);
+    rj_store_forget_room(store, rj_span_of(key, len), NULL, NULL);
+}
+
+void rj_session_store_delete(struct rj_store *store, struct rj_span pid, const char *nsp, const char *sid,
                              rj_store_written *done, void *ctx)
 {
     uint8_t key[1 + RJ_ID_LEN];
-    rj_store_delete(store, RJ_TABLE_SESSION, sid_key(key, sid), NULL, NULL);
+    rj_session_store_forget_socket(store, nsp, sid);
+    rj_store_delete(store, RJ_TABLE_SESSION, sid_key(key, rj_span_of(sid, RJ_ID_LEN)), NULL, NULL);
     rj_store_delete(store, RJ_TABLE_CURSOR, pid, NULL, NULL);
     rj_store_delete_prefix(store, RJ_TABLE_SESSION, pid, done, ctx);
 }
@@ -358,14 +368,21 @@ struct sweep_visit {
     struct rj_session_sweep *sweep;
     struct rj_session_clock clock;
     const struct rj_sessions *sessions;
-    struct rj_buf expired; /* pid and sid each */
+    struct rj_buf expired; /* struct expired each */
     size_t seen;
 };
 
-static void put_ids(struct rj_buf *out, const char *pid, struct rj_span sid)
+struct expired {
+    char pid[RJ_ID_LEN], sid[RJ_ID_LEN + 1], nsp[256];
+};
+
+static void put_expired(struct rj_buf *out, const char *pid, const struct rj_session_record *record)
 {
-    rj_buf_put(out, pid, RJ_ID_LEN);
-    rj_buf_put_span(out, sid);
+    struct expired expired = {0};
+    memcpy(expired.pid, pid, RJ_ID_LEN);
+    memcpy(expired.sid, record->sid.data, record->sid.len);
+    memcpy(expired.nsp, record->nsp.data, record->nsp.len);
+    rj_buf_put(out, &expired, sizeof expired);
 }
 
 static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
@@ -380,7 +397,7 @@ static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
     char pid[RJ_ID_LEN + 1] = "";
     memcpy(pid, key.data, RJ_ID_LEN);
     if (judge(&record, visit->clock) != RJ_OK && !rj_session_find(visit->sessions, pid))
-        put_ids(&visit->expired, pid, record.sid);
+        put_expired(&visit->expired, pid, &record);
     return true;
 }
 
@@ -395,10 +412,11 @@ size_t rj_session_store_sweep(struct rj_session_sweep *sweep, struct rj_store *s
     rj_buf_free(&after);
     if (visit.seen < limit)
         rj_buf_clear(&sweep->after);
-    for (size_t at = 0; at < visit.expired.len; at += 2 * RJ_ID_LEN)
-        rj_session_store_delete(store, rj_span_of(visit.expired.data + at, RJ_ID_LEN),
-                                rj_span_of(visit.expired.data + at + RJ_ID_LEN, RJ_ID_LEN), NULL, NULL);
-    size_t n = visit.expired.len / (2 * RJ_ID_LEN);
+    const struct expired *expired = (const struct expired *)(const void *)visit.expired.data;
+    size_t n = visit.expired.len / sizeof *expired;
+    for (size_t i = 0; i < n; i++)
+        rj_session_store_delete(store, rj_span_of(expired[i].pid, RJ_ID_LEN), expired[i].nsp, expired[i].sid,
+                                NULL, NULL);
     rj_buf_free(&visit.expired);
     return n;
 }

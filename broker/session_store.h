@@ -56,8 +56,11 @@ void rj_session_store_join(struct rj_store *store, const struct rj_session *sess
                            const struct rj_membership *membership, rj_store_written *done, void *ctx);
 void rj_session_store_leave(struct rj_store *store, const struct rj_session *session, struct rj_span room_key,
                             rj_store_written *done, void *ctx);
-void rj_session_store_delete(struct rj_store *store, struct rj_span pid, struct rj_span sid,
+/* All of the session with that pid, and what was said to its socket. */
+void rj_session_store_delete(struct rj_store *store, struct rj_span pid, const char *nsp, const char *sid,
                              rj_store_written *done, void *ctx);
+/* What was said to a socket whose session is over. */
+void rj_session_store_forget_socket(struct rj_store *store, const char *nsp, const char *sid);
 
 /* What the session has of it now; nothing: none is kept any more. */
 void rj_session_store_save_handshake(struct rj_store *store, const struct rj_session *session,

@@ -83,6 +83,7 @@ static void add_store(struct report *report, struct rj_store *store)
     add(report, "rejoin_store_index_pending", stats.index_pending);
     add(report, "rejoin_store_rooms", stats.rooms);
     add(report, "rejoin_store_rooms_loaded", stats.rooms_loaded);
+    add(report, "rejoin_store_rooms_forgotten_total", stats.rooms_forgotten);
     add(report, "rejoin_store_trimmed_total", stats.trimmed);
     add(report, "rejoin_store_trimmed_by_age_total", stats.trimmed_by[RJ_TRIM_AGE]);
     add(report, "rejoin_store_trimmed_by_count_total", stats.trimmed_by[RJ_TRIM_COUNT]);

@@ -43,8 +43,12 @@ void rj_store_append(struct rj_store *store, const struct rj_store_append *appen
 
     uint64_t pos = store->next_pos;
     struct rj_index_entry entry = {pos, (uint32_t)record_size(append)};
-    for (size_t i = 0; i < append->n_rooms; i++)
-        seqs[i] = rj_index_accept(&store->rooms, rj_store_rooms_get(&store->rooms, append->rooms[i]), entry);
+    for (size_t i = 0; i < append->n_rooms; i++) {
+        struct rj_store_room *room = rj_store_rooms_get(&store->rooms, append->rooms[i]);
+        if (room->is_forgotten)
+            abort();
+        seqs[i] = rj_index_accept(&store->rooms, room, entry);
+    }
     struct rj_store_record record = {
         .pos = pos,
         .epoch = rj_epochs_current(&store->epochs),

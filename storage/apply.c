@@ -58,6 +58,38 @@ static int apply_room(struct rj_apply *apply, struct rj_store_batch *batch, stru
     return rc ? rc : rj_env_meta_put(apply->env, apply->txn, RJ_META_NEXT_ROOM, op->number + 1);
 }
 
+static int delete_room_of(struct rj_apply *apply, MDB_dbi table, rj_room_id room)
+{
+    uint8_t id[RJ_ROOM_KEY];
+    rj_layout_room_key(id, room);
+    MDB_val key = rj_val(id, sizeof id);
+    int rc = mdb_del(apply->txn, table, &key, NULL);
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
+/* Until everything of it is gone the room has a state: this is what tells it from one that was erased. */
+static int make_state(struct rj_apply *apply, rj_room_id room)
+{
+    static const struct rj_room_saved nothing = {.indexed_seq = 1, .floor_seq = 1};
+    uint8_t name[RJ_ROOM_KEY], state[RJ_ROOM_STATE];
+    rj_layout_room_key(name, room);
+    rj_layout_saved_encode(state, &nothing);
+    MDB_val key = rj_val(name, sizeof name), value = rj_val(state, sizeof state);
+    int rc = mdb_put(apply->txn, apply->env->room_states, &key, &value, MDB_NOOVERWRITE);
+    return rc == MDB_KEYEXIST ? 0 : rc;
+}
+
+static int apply_forget(struct rj_apply *apply, struct rj_store_batch *batch, struct rj_op *op)
+{
+    struct pair pair = pair_of(batch, op);
+    int rc = mdb_del(apply->txn, apply->env->rooms, &pair.key, NULL);
+    if (rc == 0 && RJ_FAULT(STORE_FORGET))
+        rc = EIO;
+    if (rc == 0)
+        rc = delete_room_of(apply, apply->env->names, op->room);
+    return rc ? rc : make_state(apply, op->room);
+}
+
 static int stored_version(struct rj_apply *apply, MDB_dbi table, MDB_val *key, uint64_t *version)
 {
     MDB_val old;
@@ -135,6 +167,7 @@ static int apply_op(struct rj_apply *apply, struct rj_store_batch *batch, struct
     case RJ_OP_PUT: return apply_put(apply, batch, op);
     case RJ_OP_DELETE: return apply_delete(apply, batch, op);
     case RJ_OP_DELETE_PREFIX: return apply_delete_prefix(apply, batch, op);
+    case RJ_OP_FORGET: return apply_forget(apply, batch, op);
     case RJ_OP_DUPLICATE:
     case RJ_OP_BARRIER:
     case RJ_OP_PURGE:
@@ -186,8 +219,20 @@ static int forget_floors(struct rj_apply *apply, struct rj_sweep *sweep)
 
 /* ------------------------------------------------------------------------------------------ letting go */
 
+static int has_no_name(const struct rj_apply *apply, rj_room_id room, bool *out)
+{
+    uint8_t name[RJ_ROOM_KEY];
+    rj_layout_room_key(name, room);
+    MDB_val key = rj_val(name, sizeof name), value;
+    int rc = mdb_get(apply->txn, apply->env->names, &key, &value);
+    if (rc == 0 || rc == MDB_NOTFOUND)
+        *out = rc != 0;
+    return rc == MDB_NOTFOUND ? 0 : rc;
+}
+
 /* Whether the room has let go of that seq, as far as it is saved. A room saves its floor in the transaction
- * in which it deletes its entries, so the last of a record's rooms sees this of all the others. */
+ * in which it deletes its entries, so the last of a record's rooms sees this of all the others. One that was
+ * forgotten has no name, and at its end no state. */
 static int has_let_go(const struct rj_apply *apply, rj_room_id room, uint64_t seq, bool *out)
 {
     uint8_t name[RJ_ROOM_KEY];
@@ -197,7 +242,7 @@ static int has_let_go(const struct rj_apply *apply, rj_room_id room, uint64_t se
     int rc = mdb_get(apply->txn, apply->env->room_states, &key, &value);
     *out = false;
     if (rc)
-        return rc == MDB_NOTFOUND ? 0 : rc;
+        return rc == MDB_NOTFOUND ? has_no_name(apply, room, out) : rc;
     if (rj_layout_saved_decode(rj_val_span(value), &saved))
         return MDB_CORRUPTED;
     *out = seq < saved.floor_seq;
@@ -292,6 +337,17 @@ static int save_room(struct rj_apply *apply, const struct rj_sweep_item *item)
     return mdb_put(apply->txn, apply->env->room_states, &key, &value, 0);
 }
 
+/* The last of a forgotten room goes: its state; with a note of how far its records may have reached. */
+static int erase_room(struct rj_apply *apply, const struct rj_sweep_item *item)
+{
+    uint64_t erased_pos = 0;
+    rj_env_meta_get(apply->env, apply->txn, RJ_META_ERASED_POS, &erased_pos);
+    int rc = delete_room_of(apply, apply->env->room_states, item->room);
+    if (rc || item->saved.floor_pos <= erased_pos)
+        return rc;
+    return rj_env_meta_put(apply->env, apply->txn, RJ_META_ERASED_POS, item->saved.floor_pos);
+}
+
 /* A pos is never given out twice: when the log's last record was deleted, its pos is kept. */
 static int keep_end(struct rj_apply *apply, const struct rj_sweep *sweep)
 {
@@ -302,7 +358,9 @@ static int keep_end(struct rj_apply *apply, const struct rj_sweep *sweep)
         return rc;
     if (rc == 0)
         memcpy(&last, key.mv_data, sizeof last);
-    if (sweep->deleted_pos < last)
+    uint64_t kept = 0;
+    rj_env_meta_get(apply->env, apply->txn, RJ_META_LAST_POS, &kept);
+    if (sweep->deleted_pos < last || sweep->deleted_pos < kept)
         return 0;
     return rj_env_meta_put(apply->env, apply->txn, RJ_META_LAST_POS, sweep->deleted_pos);
 }
@@ -321,7 +379,9 @@ static int apply_sweep(struct rj_apply *apply, struct rj_sweep *sweep)
             rc = sweep_drop(apply, sweep, item);
         if (rc == 0)
             rc = sweep_insert(apply, sweep, item);
-        if (rc == 0 && item->is_saved)
+        if (rc == 0 && item->is_erased)
+            rc = erase_room(apply, item);
+        else if (rc == 0 && item->is_saved)
             rc = save_room(apply, item);
         if (rc == 0 && RJ_FAULT(STORE_SWEEP))
             rc = EIO;

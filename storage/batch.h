@@ -21,6 +21,7 @@ enum rj_op_kind {
     RJ_OP_DELETE_PREFIX,
     RJ_OP_BARRIER,
     RJ_OP_PURGE,   /* room, number: the new floor_seq, which stands in the batch's floors too */
+    RJ_OP_FORGET,  /* key: the room's key; room, number: as of a purge */
     RJ_OP_REFUSED, /* a put or delete with an impossible key: only its callback */
 };
 
@@ -29,7 +30,7 @@ struct rj_op {
     enum rj_store_table table;
     enum rj_status status; /* what the callback is told; set by the log thread for a put */
     uint32_t key_len;      /* of the bytes, the first so many are the key */
-    rj_room_id room;       /* PURGE */
+    rj_room_id room;       /* PURGE, FORGET */
     size_t at, len;        /* in the batch's bytes */
     uint64_t
         pos; /* that the next append was to get, so an APPEND's own: it never falls from one to the next */
@@ -50,7 +51,8 @@ struct rj_sweep_item {
     size_t at;           /* of those dropped, then of those inserted, in the sweep's list */
     uint64_t insert_seq; /* those dropped have the seqs below it */
     uint64_t delete_from, delete_to;
-    bool is_saved; /* `saved` is to be written */
+    bool is_saved;  /* `saved` is to be written */
+    bool is_erased; /* the room was forgotten and this was the last of it: its state goes, too */
     struct rj_room_saved saved;
 };
 

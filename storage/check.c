@@ -8,6 +8,7 @@
  *
  * That is said of what stands above the floors of its rooms. Below a room's own floor records and entries may
  * be there or not, each without the other; but entries only as long as something tells the sweep of them.
+ * A room that was forgotten has no name; whatever else there is of it is there on the same condition.
  */
 #include "storage/check.h"
 
@@ -16,12 +17,16 @@
 #include <stdlib.h>
 
 #include "proto/base/mem.h"
+#include "storage/check_rooms.h"
 #include "storage/layout.h"
 
 typedef unsigned long long ull;
 
+enum { FORGETTING_FORMAT = 3 }; /* rooms may be forgotten from this one on */
+
 /* What is known of one room. */
 struct facts {
+    rj_room_id id;
     struct rj_room_saved saved;    /* of a room without a state: 1, 1, 0 */
     uint64_t floor;                /* saved, or one that was raised since */
     uint64_t next_seq;             /* behind its last record; 0 = none was seen */
@@ -41,13 +46,14 @@ struct epoch {
 struct check {
     const struct rj_env *env;
     MDB_txn *txn;
-    struct facts *rooms; /* by id, from 1 */
-    uint64_t n_rooms;
+    struct facts *rooms; /* of each that something is known of, by id */
+    size_t n_rooms;
     uint64_t names; /* entries of that table */
     uint64_t trim_pos, scan_from, next_room, end_pos;
-    uint64_t
-        floors_top;   /* the highest saved floor_pos: up to here records may have been deleted one by one */
-    uint64_t damaged; /* records that fail their checksum: gaps may come from them */
+    uint64_t named_end;  /* above the highest id of the table rooms */
+    uint64_t floors_top; /* the highest saved floor_pos, also of a room that was erased: up to here records
+                            may have been deleted one by one */
+    uint64_t damaged;    /* records that fail their checksum: gaps may come from them */
     MDB_cursor *epochs;
     struct epoch epoch, next_epoch; /* around the record that is being read */
     struct epoch last_epoch;        /* of the walk over the epochs themselves */
@@ -121,9 +127,27 @@ room_fault(struct check *check, rj_room_id id, const char *format, ...)
     rj_buf_free(&room);
 }
 
+static int compare_rooms(const void *a, const void *b)
+{
+    rj_room_id x = ((const struct facts *)a)->id, y = ((const struct facts *)b)->id;
+    return x < y ? -1 : x > y;
+}
+
 static struct facts *room_of(struct check *check, rj_room_id id)
 {
-    return id >= 1 && id <= check->n_rooms ? &check->rooms[id] : NULL;
+    const struct facts wanted = {.id = id};
+    return bsearch(&wanted, check->rooms, check->n_rooms, sizeof wanted, compare_rooms);
+}
+
+static bool is_impossible(const struct check *check, rj_room_id id)
+{
+    return id == 0 || (id >= check->next_room && id >= check->named_end);
+}
+
+/* Whether a room may have had the id that has no name. */
+static bool can_be_forgotten(const struct check *check, rj_room_id id)
+{
+    return check->report.format >= FORGETTING_FORMAT && !is_impossible(check, id);
 }
 
 typedef void visit_pair(struct check *check, struct rj_span key, struct rj_span value);
@@ -161,9 +185,11 @@ static void visit_room(struct check *check, struct rj_span key, struct rj_span v
     struct facts *room = room_of(check, id);
     put_key(&name, key);
     check->report.rooms++;
+    if (id >= check->named_end)
+        check->named_end = (uint64_t)id + 1;
     if (key.len == 0 || key.len > RJ_STORE_KEY_MAX)
         fault(check, "the room \"%s\" has a name of %zu bytes", rj_buf_cstr(&name), key.len);
-    if (!room)
+    if (!room || is_impossible(check, id))
         fault(check, "the room \"%s\" has the impossible id %u", rj_buf_cstr(&name), id);
     else if (room->is_named)
         fault(check, "the room \"%s\" has the id %u, which another room has too", rj_buf_cstr(&name), id);
@@ -176,7 +202,7 @@ static void visit_state(struct check *check, struct rj_span key, struct rj_span 
 {
     rj_room_id id = 0;
     struct facts *room = rj_layout_room_key_parse(key, &id) ? room_of(check, id) : NULL;
-    if (!room) {
+    if (!room || is_impossible(check, id)) {
         fault(check, "a room state stands under the impossible id %u", id);
         return;
     }
@@ -195,7 +221,7 @@ static void visit_name(struct check *check, struct rj_span key, struct rj_span v
     rj_room_id id = 0;
     MDB_val name = rj_val(value.data, value.len), found;
     check->names++;
-    if (!rj_layout_room_key_parse(key, &id) || !room_of(check, id))
+    if (!rj_layout_room_key_parse(key, &id) || !room_of(check, id) || is_impossible(check, id))
         fault(check, "a name stands under the impossible id %u", id);
     else if (mdb_get(check->txn, check->env->rooms, &name, &found) || found.mv_size != 4 ||
              rj_get_u32(found.mv_data) != id)
@@ -211,7 +237,7 @@ static void visit_floors(struct check *check, struct rj_span key, struct rj_span
     for (size_t at = 0; at < value.len; at += RJ_FLOOR) {
         struct rj_floor floor = rj_layout_floor_decode(value.data + at);
         struct facts *room = room_of(check, floor.room);
-        if (!room || floor.seq == 0) {
+        if (!room || is_impossible(check, floor.room) || floor.seq == 0) {
             fault(check, "a floor was raised to seq %llu of room %u, which cannot be", (ull)floor.seq,
                   floor.room);
             continue;
@@ -410,8 +436,9 @@ static void check_rooms_of(struct check *check, const struct rj_record *record, 
     bool is_trimmed = true;
     for (size_t i = 0; i < record->fields.n_rooms; i++) {
         struct facts *room = room_of(check, record->rooms[i]);
-        if (!room) {
-            fault(check, "record %llu names room %u, which does not exist", (ull)pos, record->rooms[i]);
+        if (!room || !room->is_named) {
+            if (!can_be_forgotten(check, record->rooms[i]))
+                fault(check, "record %llu names room %u, which does not exist", (ull)pos, record->rooms[i]);
             continue;
         }
         check_seq(check, record->rooms[i], room, pos, record->seqs[i]);
@@ -490,12 +517,14 @@ static void visit_entry(struct check *check, struct rj_span key, struct rj_span 
     struct facts *room = room_of(check, id);
     if (!is_key || seq == 0) {
         fault(check, "index entry %llu has a malformed key", (ull)check->report.index_entries);
-    } else if (!room) {
-        fault(check, "the index has seq %llu of room %u, which does not exist", (ull)seq, id);
+    } else if (!room || (!room->is_named && !room->is_raised)) {
+        fault(check, "the index has seq %llu of room %u, which %s", (ull)seq, id,
+              can_be_forgotten(check, id) ? "was forgotten, and nothing tells the sweep of it"
+                                          : "does not exist");
     } else if (!rj_layout_entry_decode(value, &entry)) {
         room->entries++;
         room_fault(check, id, "the index entry of seq %llu is malformed", (ull)seq);
-    } else {
+    } else if (room->is_named) {
         room->entries++;
         check_order(check, id, room, seq, entry.pos);
     }
@@ -510,7 +539,7 @@ static void visit_suspect(struct check *check, struct rj_span key, struct rj_spa
     struct rj_index_entry entry;
     bool is_key = rj_layout_index_key_parse(key, &id, &seq);
     struct facts *room = room_of(check, id);
-    if (!is_key || seq == 0 || !room || room->entries == room->asked ||
+    if (!is_key || seq == 0 || !room || !room->is_named || room->entries == room->asked ||
         !rj_layout_entry_decode(value, &entry))
         return;
     uint64_t pos = entry.pos;
@@ -531,13 +560,19 @@ static void visit_suspect(struct check *check, struct rj_span key, struct rj_spa
 
 /* ------------------------------------------------------------------------------------------ rooms, meta */
 
-static void check_room(struct check *check, rj_room_id id)
+static void check_room(struct check *check, const struct facts *room)
 {
-    const struct facts *room = &check->rooms[id];
+    rj_room_id id = room->id;
     const struct rj_room_saved *saved = &room->saved;
     uint64_t next = room->next_seq > saved->floor_seq ? room->next_seq : saved->floor_seq;
-    if (!room->is_named)
-        fault(check, "no room has the id %u", id);
+    if (!room->is_named) {
+        if (!can_be_forgotten(check, id) && !is_impossible(check, id))
+            fault(check, "no room has the id %u", id);
+        else if (room->has_state && !room->is_raised)
+            fault(check, "room %u was forgotten, but its state is there and nothing tells the sweep of it",
+                  id);
+        return;
+    }
     if (saved->indexed_seq > next && !is_explained(check, id, next, saved->indexed_seq))
         room_fault(check, id, "its state says that seq %llu was indexed, but the log ends at seq %llu",
                    (ull)(saved->indexed_seq - 1), (ull)(next - 1));
@@ -549,10 +584,12 @@ static void check_room(struct check *check, rj_room_id id)
 static void read_meta(struct check *check)
 {
     uint64_t scan_from = 1, trim_pos = 0, next_room = 1;
+    check->named_end = 1;
     rj_env_meta_get(check->env, check->txn, RJ_META_SCAN_FROM, &scan_from);
     rj_env_meta_get(check->env, check->txn, RJ_META_TRIM_POS, &trim_pos);
     rj_env_meta_get(check->env, check->txn, RJ_META_NEXT_ROOM, &next_room);
     rj_env_meta_get(check->env, check->txn, RJ_META_LAST_POS, &check->end_pos);
+    rj_env_meta_get(check->env, check->txn, RJ_META_ERASED_POS, &check->floors_top);
     check->scan_from = scan_from;
     check->trim_pos = trim_pos;
     check->next_room = next_room;
@@ -570,29 +607,25 @@ static void check_meta(struct check *check)
     if (check->env->names != RJ_ENV_NO_TABLE && check->names != check->report.rooms)
         fault(check, "there are %llu rooms, but %llu names by id", (ull)check->report.rooms,
               (ull)check->names);
-    if (check->next_room != check->report.rooms + 1)
-        fault(check, "the next room is to get the id %llu, but there are %llu rooms", (ull)check->next_room,
-              (ull)check->report.rooms);
+    if (check->next_room < check->named_end ||
+        (check->report.format < FORGETTING_FORMAT && check->next_room != check->report.rooms + 1))
+        fault(check, "the next room is to get the id %llu, but there are %llu rooms, up to the id %llu",
+              (ull)check->next_room, (ull)check->report.rooms, (ull)check->named_end - 1);
 }
 
 /* ------------------------------------------------------------------------------------------ the whole */
 
-/* Ids are dense: their number is that of the names, or what meta says when names are lost. A mad number there
- * must not cost memory, so it counts only up to what the log can have used. */
-static int count_rooms(struct check *check)
+static int find_rooms(struct check *check)
 {
-    MDB_stat names, states;
-    int rc = mdb_stat(check->txn, check->env->rooms, &names);
-    if (rc == 0)
-        rc = mdb_stat(check->txn, check->env->room_states, &states);
+    rj_room_id *ids;
+    int rc = rj_check_room_ids(check->env, check->txn, &ids, &check->n_rooms);
     if (rc)
         return rc;
-    uint64_t most = (uint64_t)names.ms_entries + states.ms_entries + 64;
-    uint64_t named = (uint64_t)names.ms_entries, given = check->next_room ? check->next_room - 1 : 0;
-    check->n_rooms = given > named && given <= most ? given : named;
     check->rooms = rj_calloc(check->n_rooms + 1, sizeof *check->rooms);
-    for (uint64_t id = 0; id <= check->n_rooms; id++)
-        check->rooms[id] = (struct facts){.saved = {.indexed_seq = 1, .floor_seq = 1}, .floor = 1};
+    for (size_t i = 0; i < check->n_rooms; i++)
+        check->rooms[i] =
+            (struct facts){.id = ids[i], .saved = {.indexed_seq = 1, .floor_seq = 1}, .floor = 1};
+    free(ids);
     return 0;
 }
 
@@ -617,9 +650,9 @@ static void run(struct check *check)
         walk(check, env->receipts, "receipts", visit_receipt);
     walk(check, env->index, "ridx", visit_entry);
     bool has_suspects = false;
-    for (uint64_t id = 1; id <= check->n_rooms; id++) {
-        has_suspects |= check->rooms[id].entries != check->rooms[id].asked;
-        check_room(check, (rj_room_id)id);
+    for (size_t i = 0; i < check->n_rooms; i++) {
+        has_suspects |= check->rooms[i].is_named && check->rooms[i].entries != check->rooms[i].asked;
+        check_room(check, &check->rooms[i]);
     }
     if (has_suspects)
         walk(check, env->index, "ridx", visit_suspect);
@@ -646,7 +679,7 @@ enum rj_status rj_check_run(struct rj_inspect *inspect, uint64_t max_told, rj_ch
     if (rc)
         return rj_env_status(rc);
     read_meta(&check);
-    rc = count_rooms(&check);
+    rc = find_rooms(&check);
     if (rc == 0)
         rc = mdb_cursor_open(check.txn, check.env->epochs, &check.epochs);
     if (rc == 0) {

@@ -56,6 +56,8 @@ void rj_floors_raise(struct rj_store *store, struct rj_floor floor)
     uint64_t n = rj_index_raise_floor(&store->index, room, floor.seq);
     store->stats.trimmed += n;
     store->stats.trimmed_by[floor.reason] += n;
+    if (room->is_forgotten) /* also when it has nothing but its state */
+        rj_store_rooms_mark(&store->rooms, room->id);
 }
 
 void rj_floors_raised(struct rj_store *store, const struct rj_store_batch *batch)
@@ -90,6 +92,28 @@ void rj_store_purge(struct rj_store *store, rj_room_id id, uint64_t seq, rj_stor
     op->done.written = done;
     op->ctx = ctx;
     plan(store, room, op->number, RJ_TRIM_PURGE);
+}
+
+void rj_store_forget_room(struct rj_store *store, struct rj_span key, rj_store_written *done, void *ctx)
+{
+    struct rj_store_room *room = rj_store_rooms_find(&store->rooms, key);
+    struct rj_op *op;
+    if (!room) {
+        rj_store_barrier(store, done, ctx);
+        return;
+    }
+    memcpy(rj_engine_queue(store, RJ_OP_FORGET, key.len, &op), key.data, key.len);
+    op->key_len = (uint32_t)key.len;
+    op->room = room->id;
+    op->number = room->accepted_seq + 1;
+    op->done.written = done;
+    op->ctx = ctx;
+    rj_store_rooms_forget(&store->rooms, room);
+    rj_index_plan_floor(&store->rooms, room, op->number);
+    /* Also when it is no higher than before: it tells the next start of the room, should this one not get to
+     * erase it. */
+    rj_store_batch_add_floor(store->open, (struct rj_floor){room->id, RJ_TRIM_PURGE, op->number});
+    store->stats.rooms_forgotten++;
 }
 
 /* ------------------------------------------------------------------------------------------ review */

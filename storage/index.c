@@ -122,6 +122,8 @@ static void set_floor(struct rj_index *index, struct rj_store_room *room, uint64
 bool rj_index_trimmed(struct rj_index *index, const struct rj_trimmed *trimmed)
 {
     struct rj_store_room *room = rj_store_rooms_loaded(index->rooms, trimmed->room);
+    if (room && room->is_forgotten)
+        return false; /* it lets go of everything anyway */
     bool is_new = !room || trimmed->seq >= room->floor_seq;
     if (room && is_new)
         set_floor(index, room, trimmed->seq + 1, trimmed->pos);
@@ -276,6 +278,18 @@ static void plan_state(struct rj_store_room *room, struct rj_sweep_item *item)
     room->saved_floor_seq = item->saved.floor_seq;
 }
 
+static bool is_done(const struct rj_store_room *room)
+{
+    return room->first_seq >= room->floor_seq && room->n_sweeping == room->n_pending;
+}
+
+/* Whether the room was forgotten and everything of it is gone, or handed over to go. */
+static bool is_to_be_erased(const struct rj_store_room *room)
+{
+    return room->is_forgotten && !room->is_erased && is_done(room) &&
+           room->floor_seq == room->accepted_seq + 1;
+}
+
 /* Hands over up to `quota` entries of the room and returns how many. */
 static size_t plan_room(struct rj_index *index, struct rj_sweep *sweep, struct rj_store_room *room,
                         size_t quota)
@@ -285,7 +299,8 @@ static size_t plan_room(struct rj_index *index, struct rj_sweep *sweep, struct r
     n += plan_drops(index, sweep, room, &item, quota - n);
     n += plan_inserts(index, sweep, room, &item, quota - n);
     plan_state(room, &item);
-    if (n || item.is_saved)
+    item.is_erased = is_to_be_erased(room);
+    if (n || item.is_saved || item.is_erased)
         *rj_sweep_add(sweep) = item;
     return n;
 }
@@ -297,11 +312,6 @@ static bool is_unfinished(const struct rj_index *index, const struct rj_store_ro
     return room->first_seq < index->at_floor ||
            (room->n_sweeping < room->n_pending &&
             entries(room)[room->n_sweeping].pos <= index->pass_completed);
-}
-
-static bool is_done(const struct rj_store_room *room)
-{
-    return room->first_seq >= room->floor_seq && room->n_sweeping == room->n_pending;
 }
 
 static void end_pass(struct rj_index *index, struct rj_sweep *sweep, uint64_t completed)
@@ -352,6 +362,8 @@ void rj_index_swept(struct rj_index *index, const struct rj_sweep *sweep)
         uint32_t n = item->n_drop + item->n_insert;
         if (n)
             drop_entries(rj_store_rooms_get(index->rooms, item->room), n);
+        if (item->is_erased)
+            rj_store_rooms_get(index->rooms, item->room)->is_erased = true;
         index->pending -= n;
         index->sweeping -= n;
     }

@@ -18,7 +18,7 @@
 #include "storage/store.h"
 
 enum {
-    RJ_FORMAT = 2,        /* of the whole store, in the meta table; migrate.h says what each one brought */
+    RJ_FORMAT = 3,        /* of the whole store, in the meta table; migrate.h says what each one brought */
     RJ_RECORD_FORMAT = 1, /* of one record */
 };
 
@@ -37,6 +37,9 @@ enum {
  *   epochs   epoch (native u64)         first pos of the epoch u64
  *   meta     RJ_META_…                  u64
  *   session, cursor, service: the caller's key   version u64, then the caller's value
+ *
+ * A room id below RJ_META_NEXT_ROOM that has no name is that of a room that was forgotten (from format 3 on):
+ * it has let go of whatever a record still says of it.
  */
 #define RJ_META_FORMAT "format"
 #define RJ_META_SCAN_FROM                                                                                    \
@@ -46,7 +49,9 @@ enum {
 #define RJ_META_LAST_POS  "last_pos"  /* the log went up to here at least, though its end was deleted */
 #define RJ_META_COPY      "copy"      /* 1: a backup that was not opened since it was taken */
 #define RJ_META_RESTORED  "restored"  /* the epoch that a restored backup was first opened under; 0 = none */
-#define RJ_META_LIMITS    "limits_id" /* the rj_store_options.limits_id that every room was brought under */
+/* The rooms that were forgotten had nothing above this pos, which their states cannot tell any more */
+#define RJ_META_ERASED_POS "erased_pos"
+#define RJ_META_LIMITS     "limits_id" /* the rj_store_options.limits_id that every room was brought under */
 /* With the age in ms behind it: each record up to this pos was looked at by the walk of that age (retain.h)
  */
 #define RJ_META_AGE "age_"

@@ -29,7 +29,7 @@ static int write_names(const struct rj_env *env, MDB_txn *txn)
 
 int rj_migrate(const struct rj_env *env, MDB_txn *txn, uint64_t from)
 {
-    int rc = write_names(env, txn);
+    int rc = from < 2 ? write_names(env, txn) : 0;
     if (rc == 0)
         rc = rj_env_meta_put(env, txn, RJ_META_FORMAT, RJ_FORMAT);
     if (rc == 0)

@@ -12,6 +12,9 @@
  *   - A room's next whole record that leaves numbers out tells that damaged ones before it had them.
  *   - A whole record is right against any such guess.
  *
+ * A room that was forgotten is no matter: what a record says of it is taken up only so far as the sweep has
+ * to delete it.
+ *
  * Only a room whose last record was hit in its very head can lose a number that way; that is logged.
  */
 #include <errno.h>
@@ -124,6 +127,8 @@ static bool keeps_place(struct recovery *recovery, const struct rj_record *recor
     if (!is_room(recovery->store, id))
         return false;
     struct rj_store_room *room = room_of(recovery, id);
+    if (room->is_erased)
+        return false;
     if (seq <= room->head_seq)
         return rj_index_lookup(recovery->reader, id, seq, &indexed) && indexed == pos;
     if (seq != room->head_seq + 1 || room->head_pos >= pos)
@@ -181,6 +186,8 @@ static enum rj_status place(struct recovery *recovery, const struct rj_record *r
 {
     struct rj_store_room *room = room_of(recovery, id);
     struct rj_index_entry *known = rj_index_pending(room, seq), entry = entry_of(record);
+    if (room->is_erased)
+        return RJ_OK; /* the record is there for other rooms */
     if (seq > room->head_seq + 1 && !fill_gap(recovery, room, seq)) {
         rj_buf_printf(recovery->why, "record %llu of the log has number %llu in room %u, which ends at %llu",
                       (unsigned long long)entry.pos, (unsigned long long)seq, id,
@@ -209,6 +216,15 @@ static enum rj_status on_tail(struct recovery *recovery, uint64_t pos, const str
     return status;
 }
 
+static void raise_floor(struct recovery *recovery, struct rj_floor floor)
+{
+    struct rj_store_room *room = room_of(recovery, floor.room);
+    room->is_forgotten |= !rj_store_rooms_has_name(&recovery->store->rooms, recovery->reader, floor.room);
+    rj_index_raise_floor(&recovery->store->index, room, floor.seq);
+    if (room->is_forgotten && !room->is_erased)
+        rj_store_rooms_mark(&recovery->store->rooms, floor.room);
+}
+
 /* The floors that were raised and may not have been saved with their rooms. */
 static enum rj_status raise_floors(struct recovery *recovery)
 {
@@ -223,7 +239,7 @@ static enum rj_status raise_floors(struct recovery *recovery)
         for (size_t at = 0; at + RJ_FLOOR <= value.mv_size; at += RJ_FLOOR) {
             struct rj_floor floor = rj_layout_floor_decode((const uint8_t *)value.mv_data + at);
             if (is_room(store, floor.room))
-                rj_index_raise_floor(&store->index, room_of(recovery, floor.room), floor.seq);
+                raise_floor(recovery, floor);
         }
     }
     mdb_cursor_close(floors);

@@ -80,18 +80,19 @@ struct rj_store_room *rj_store_rooms_loaded(const struct rj_store_rooms *rooms, 
 
 /* ------------------------------------------------------------------------------------------ loading */
 
-static struct rj_room_saved read_saved(struct rj_env *env, const struct rj_reader *reader, rj_room_id id)
+/* False when there is none: `saved` is as it was. */
+static bool read_saved(struct rj_env *env, const struct rj_reader *reader, rj_room_id id,
+                       struct rj_room_saved *saved)
 {
-    struct rj_room_saved saved = {.indexed_seq = 1, .floor_seq = 1};
     uint8_t name[RJ_ROOM_KEY];
     rj_layout_room_key(name, id);
     MDB_val key = rj_val(name, sizeof name), value;
     int rc = mdb_get(reader->txn, env->room_states, &key, &value);
-    if (rc == 0 && rj_layout_saved_decode(rj_val_span(value), &saved))
+    if (rc == 0 && rj_layout_saved_decode(rj_val_span(value), saved))
         rc = MDB_CORRUPTED;
     if (rc && rc != MDB_NOTFOUND)
         rj_env_fail("loading a room", rc);
-    return saved;
+    return rc == 0;
 }
 
 /* The entries of the room that are trimmed but still in the index show how far its floor has risen since it
@@ -124,14 +125,27 @@ static size_t find_limits(const struct rj_store_rooms *rooms, const struct rj_re
     int rc = mdb_get(reader->txn, rooms->env->names, &key, &value);
     if (rc && rc != MDB_NOTFOUND)
         rj_env_fail("loading the name of a room", rc);
-    return rj_limits_of(rooms->limits, rc ? (struct rj_span){0} : rj_val_span(value));
+    return rc ? rooms->limits->n : rj_limits_of(rooms->limits, rj_val_span(value)); /* or it was forgotten */
+}
+
+bool rj_store_rooms_has_name(const struct rj_store_rooms *rooms, const struct rj_reader *reader,
+                             rj_room_id id)
+{
+    uint8_t name[RJ_ROOM_KEY];
+    rj_layout_room_key(name, id);
+    MDB_val key = rj_val(name, sizeof name), value;
+    int rc = mdb_get(reader->txn, rooms->env->names, &key, &value);
+    if (rc && rc != MDB_NOTFOUND)
+        rj_env_fail("loading the name of a room", rc);
+    return rc == 0;
 }
 
 static void load_index(struct rj_store_rooms *rooms, const struct rj_reader *reader,
                        struct rj_store_room *room)
 {
-    struct rj_room_saved saved = read_saved(rooms->env, reader, room->id);
+    struct rj_room_saved saved = {.indexed_seq = 1, .floor_seq = 1};
     struct rj_index_range range;
+    bool has_state = read_saved(rooms->env, reader, room->id, &saved);
     room->floor_seq = room->saved_floor_seq = saved.floor_seq;
     room->floor_pos = room->head_pos = saved.floor_pos;
     room->first_seq = room->indexed_seq = saved.indexed_seq;
@@ -145,6 +159,9 @@ static void load_index(struct rj_store_rooms *rooms, const struct rj_reader *rea
     room->swept_pos = room->head_pos;
     room->planned_floor = room->floor_seq;
     room->head_seq = room->accepted_seq = room->indexed_seq - 1;
+    /* While a room that was forgotten has something left it is loaded once, by recovery, which sees to it. */
+    if (!has_state && room->head_seq == 0)
+        room->is_forgotten = room->is_erased = !rj_store_rooms_has_name(rooms, reader, room->id);
 }
 
 static struct rj_store_room *load(struct rj_store_rooms *rooms, rj_room_id id)
@@ -221,6 +238,8 @@ struct rj_store_room *rj_store_rooms_find(struct rj_store_rooms *rooms, struct r
     if (!id)
         return NULL;
     room = rj_store_rooms_get(rooms, id);
+    if (room->is_forgotten)
+        return NULL; /* that its key is gone is on its way to the disk */
     remember_key(rooms, room, key);
     return room;
 }
@@ -236,6 +255,22 @@ struct rj_store_room *rj_store_rooms_add(struct rj_store_rooms *rooms, struct rj
     put_room(rooms, room);
     remember_key(rooms, room, key);
     return room;
+}
+
+static void forget_key(struct rj_store_rooms *rooms, struct rj_store_room *room)
+{
+    if (!room->key)
+        return;
+    rj_hash_remove(&rooms->names, rj_hash(rooms->seed, rj_span_of(room->key, room->key_len)), room->id);
+    free(room->key);
+    room->key = NULL;
+    room->key_len = 0;
+}
+
+void rj_store_rooms_forget(struct rj_store_rooms *rooms, struct rj_store_room *room)
+{
+    forget_key(rooms, room);
+    room->is_forgotten = true;
 }
 
 /* ------------------------------------------------------------------------------------------ marks, limits */
@@ -293,14 +328,13 @@ static bool is_on_disk(const struct rj_store_rooms *rooms, const struct rj_store
 {
     return room->is_stored && !room->is_touched && !is_dirty(rooms, room->id) && room->n_pending == 0 &&
            room->accepted_seq == room->head_seq && room->planned_floor == room->floor_seq &&
-           room->saved_floor_seq == room->floor_seq;
+           room->saved_floor_seq == room->floor_seq && room->is_forgotten == room->is_erased;
 }
 
 static void unload(struct rj_store_rooms *rooms, struct rj_store_room *room)
 {
     struct rj_room_page **page = &rooms->pages[room->id / RJ_ROOMS_A_PAGE];
-    if (room->key)
-        rj_hash_remove(&rooms->names, rj_hash(rooms->seed, rj_span_of(room->key, room->key_len)), room->id);
+    forget_key(rooms, room);
     (*page)->rooms[room->id % RJ_ROOMS_A_PAGE] = NULL;
     if (--(*page)->n == 0) {
         free(*page);

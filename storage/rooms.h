@@ -1,7 +1,7 @@
 /* The rooms as the store knows them: a key, a dense id, the sequence numbers, and the index entries that wait
  * in memory. Owned by the owner thread; a room is loaded when it is asked for, and leaves memory again when
- * all of it is on disk and nobody has asked for a while. Its key, its id and its next number stay on disk for
- * ever, and nothing else of a room whose records are gone.
+ * all of it is on disk and nobody has asked for a while. Its key, its id and its next number stay on disk
+ * until it is forgotten, and nothing else of a room whose records are gone.
  *
  * The entries of one room by seq:
  *
@@ -13,6 +13,12 @@
  * floor_seq lies anywhere from first_seq to head_seq + 1. The sweep deletes what ridx has below it; what is
  * below it and not written yet never comes to be written, but the sweep deletes those records, too. Then
  * first_seq has reached floor_seq.
+ *
+ * A room is forgotten in two steps. Its key and its name go at once, in one transaction that also raises its
+ * floor above all that it has, and makes sure that it has a state. The sweep then deletes its entries and
+ * records as it does for any other room, and with the last of them the state: now it is erased, and has let
+ * go of whatever the records of other rooms say of it. A crash in between leaves an id without a name whose
+ * floor stands in the table floors: that is how the next start knows what to go on with.
  */
 #ifndef RJ_STORE_ROOMS_H
 #define RJ_STORE_ROOMS_H
@@ -25,10 +31,12 @@
 struct rj_store_room {
     /* What each append touches comes first: of 100,000 rooms little stays in the processor's caches. */
     rj_room_id id;
-    uint32_t limits; /* in the list of them */
-    bool is_stored;  /* its key is on disk */
-    bool is_used;    /* asked for since the last round of rj_store_rooms_unload */
-    bool is_touched; /* in the list of rooms whose limits are to be applied */
+    uint32_t limits;   /* in the list of them */
+    bool is_stored;    /* its key is on disk */
+    bool is_used;      /* asked for since the last round of rj_store_rooms_unload */
+    bool is_touched;   /* in the list of rooms whose limits are to be applied */
+    bool is_forgotten; /* it has no key any more, and stays in memory until it … */
+    bool is_erased;    /* … has nothing on disk */
     uint64_t accepted_seq;
     uint64_t head_seq, head_pos;
     struct rj_index_entry *pending; /* positions ascend; entry i is pending[pending_at + i] */
@@ -88,6 +96,13 @@ struct rj_store_room *rj_store_rooms_find(struct rj_store_rooms *rooms, struct r
 
 /* A new room with a new id; the caller has it written. */
 struct rj_store_room *rj_store_rooms_add(struct rj_store_rooms *rooms, struct rj_span key);
+
+/* From now on no key leads to the room; the caller has that written. */
+void rj_store_rooms_forget(struct rj_store_rooms *rooms, struct rj_store_room *room);
+
+/* Whether a name stands on disk under that id. */
+bool rj_store_rooms_has_name(const struct rj_store_rooms *rooms, const struct rj_reader *reader,
+                             rj_room_id id);
 
 void rj_store_rooms_mark(struct rj_store_rooms *rooms, rj_room_id id);
 void rj_store_rooms_unmark(struct rj_store_rooms *rooms, rj_room_id id);

@@ -118,7 +118,7 @@ static void complete_op(struct rj_store *store, const struct rj_store_batch *bat
         return;
     }
     store->in_flight--;
-    if (op->kind == RJ_OP_PURGE)
+    if (op->kind == RJ_OP_PURGE || op->kind == RJ_OP_FORGET)
         rj_floors_raise(store, (struct rj_floor){op->room, RJ_TRIM_PURGE, op->number});
     if (op->kind == RJ_OP_APPEND || op->kind == RJ_OP_DUPLICATE)
         complete_append(store, batch, op);

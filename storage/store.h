@@ -145,6 +145,12 @@ struct rj_room_state rj_store_room_state(struct rj_store *store, rj_room_id room
 typedef void rj_store_written(void *ctx, enum rj_status status);
 void rj_store_purge(struct rj_store *store, rj_room_id room, uint64_t seq, rj_store_written *done, void *ctx);
 
+/* Lets go of the room with this key for good: of all that was accepted for it, of its place in the store, of
+ * its name. Its id must not be used any more; a room that is asked for under the key later is another one.
+ * When `done` runs (it may be NULL, and is told RJ_OK, also when there was no such room) all of that is
+ * durable; the disk is given back later, in slices. Records that are in other rooms, too, stay there. */
+void rj_store_forget_room(struct rj_store *store, struct rj_span key, rj_store_written *done, void *ctx);
+
 /* ------------------------------------------------------------------------------------------ append */
 
 struct rj_store_append {
@@ -316,9 +322,10 @@ enum rj_trim_reason { RJ_TRIM_AGE, RJ_TRIM_COUNT, RJ_TRIM_BYTES, RJ_TRIM_PURGE, 
 struct rj_store_stats {
     uint64_t commits, records, bytes; /* since open: commits, records and payload bytes written */
     uint64_t commit_us_total, commit_us_max;
-    uint64_t index_pending; /* entries waiting for the sweep */
-    uint64_t rooms;         /* ids given out */
-    uint64_t rooms_loaded;  /* of them, in memory */
+    uint64_t index_pending;   /* entries waiting for the sweep */
+    uint64_t rooms;           /* ids given out */
+    uint64_t rooms_forgotten; /* since open */
+    uint64_t rooms_loaded;    /* of them, in memory */
     /* Records that a room has let go of since open, about, in all and by reason; one of several rooms counts
      * in each. */
     uint64_t trimmed, trimmed_by[RJ_TRIM_REASONS];

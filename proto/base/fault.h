@@ -20,6 +20,7 @@
     X(STORE_COMMIT, "store.commit.fail", "mdb_txn_commit reports EIO")                                       \
     X(STORE_CREATE, "store.create.mid", "a new store is whole but does not have its name yet")               \
     X(STORE_EPOCH, "store.epoch.after", "the new epoch is committed, nothing else has happened")             \
+    X(STORE_FORGET, "store.forget.mid", "a forgotten room has lost its key, but not its name yet")           \
     X(STORE_PURGE, "store.purge.mid", "in the middle of deleting trimmed records")                           \
     X(STORE_PUT, "store.put.fail", "mdb_put reports an error inside the append transaction")                 \
     X(STORE_RECOVER, "store.recover.fail", "reading the log at the start reports EIO")                       \

@@ -13,6 +13,9 @@ enum {
     JOURNAL_LIMITED = 12, /* rooms from this number on may have limits of their own, and are purged */
 };
 
+/* Rooms that come and are forgotten, again and again under the same names. */
+enum { JOURNAL_BRIEF_ROOMS = 6 };
+
 enum ack_kind {
     ACK_OPENED, /* the store was opened: its epoch is given out */
     ACK_RECORD,
@@ -48,6 +51,11 @@ void journal_free(struct journal *journal);
 static inline void journal_room_name(unsigned room, char out[static 16])
 {
     snprintf(out, 16, "room %u", room);
+}
+
+static inline void journal_brief_name(unsigned room, char out[static 16])
+{
+    snprintf(out, 16, "brief %u", room);
 }
 
 static inline void journal_publish_id(uint64_t epoch, uint64_t pos, char out[static 48])

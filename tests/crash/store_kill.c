@@ -193,8 +193,8 @@ static void nothing_acknowledged_is_lost_by_kills_at_fault_points(void **state)
         {"store.commit.before", "kill", 8}, {"store.commit.fail", "fail", 8},
         {"store.create.mid", "kill", 1},    {"store.epoch.after", "kill", 1},
         {"store.purge.mid", "kill", 20},    {"store.put.fail", "fail", 400},
-        {"store.sweep.mid", "kill", 60},    {"store.sweep.wrap", "kill", 2},
-        {"store.trim.mid", "kill", 20},
+        {"store.forget.mid", "kill", 20},   {"store.sweep.mid", "kill", 60},
+        {"store.sweep.wrap", "kill", 2},    {"store.trim.mid", "kill", 20},
     };
     run_cycles(*state, points, sizeof points / sizeof points[0]);
 }

@@ -47,7 +47,18 @@ static void on_counted(void *ctx, enum rj_status status)
         note(w, (struct ack){.kind = ACK_COUNTED, .counter = ++w->counted});
 }
 
-static size_t choose_rooms(struct writer *w, rj_room_id rooms[static 2])
+static rj_room_id brief_room(struct writer *w)
+{
+    char name[16];
+    rj_room_id room;
+    journal_brief_name((unsigned)(next_random(&w->random) % JOURNAL_BRIEF_ROOMS), name);
+    if (rj_store_room(w->store, rj_span_str(name), true, &room))
+        abort();
+    return room;
+}
+
+/* Two at most that last, the second of them a brief one or none. */
+static size_t choose_rooms(struct writer *w, rj_room_id rooms[static 2], bool has_limits)
 {
     size_t n = next_random(&w->random) % 5 ? 1 : 2;
     unsigned first = (unsigned)(next_random(&w->random) % JOURNAL_ROOMS);
@@ -57,15 +68,38 @@ static size_t choose_rooms(struct writer *w, rj_room_id rooms[static 2])
         if (rj_store_room(w->store, rj_span_str(name), true, &rooms[i]))
             abort();
     }
+    if (has_limits && next_random(&w->random) % 6 == 0) {
+        rooms[1] = brief_room(w);
+        n = 2;
+    }
     return n;
 }
 
+/* What stands in no other room goes with it, so nobody is told of it. */
+static void append_brief(struct writer *w)
+{
+    char text[64];
+    rj_room_id room = brief_room(w);
+    int n =
+        snprintf(text, sizeof text, "%llu in %u as %llu", (unsigned long long)rj_store_head(w->store).next,
+                 room, (unsigned long long)rj_store_room_state(w->store, room).accepted_seq + 1);
+    struct rj_store_append append = {.rooms = &room, .n_rooms = 1, .payload = rj_span_of(text, (size_t)n)};
+    rj_store_append(w->store, &append, NULL, NULL);
+}
+
+static void forget_one(struct writer *w)
+{
+    char name[16];
+    journal_brief_name((unsigned)(next_random(&w->random) % JOURNAL_BRIEF_ROOMS), name);
+    rj_store_forget_room(w->store, rj_span_str(name), NULL, NULL);
+}
+
 /* Some are so long that LMDB gives them pages of their own. */
-static void append_one(struct writer *w)
+static void append_one(struct writer *w, bool has_limits)
 {
     char id[48], text[LONG_TEXT];
     rj_room_id rooms[2];
-    size_t n_rooms = choose_rooms(w, rooms);
+    size_t n_rooms = choose_rooms(w, rooms, has_limits);
     uint64_t pos = rj_store_head(w->store).next;
     size_t longest = next_random(&w->random) % 50 ? LONGEST_TEXT : LONG_TEXT;
     int n = snprintf(text, sizeof text, "%llu in %u as %llu", (unsigned long long)pos, rooms[0],
@@ -127,11 +161,15 @@ static void purge_one(struct writer *w)
 static void one_turn(struct writer *w, size_t in_flight, bool has_limits)
 {
     while (rj_store_in_flight(w->store) < in_flight && next_random(&w->random) % 40)
-        append_one(w);
+        append_one(w, has_limits);
+    if (has_limits && next_random(&w->random) % 2 == 0)
+        append_brief(w);
     if (next_random(&w->random) % 3 == 0)
         count_one(w);
     if (has_limits && next_random(&w->random) % 4 == 0)
         purge_one(w);
+    if (has_limits && next_random(&w->random) % 4 == 0)
+        forget_one(w);
     rj_store_submit(w->store);
     struct pollfd event = {.fd = rj_store_event_fd(w->store), .events = POLLIN};
     poll(&event, 1, next_random(&w->random) % 8 ? 1 : 0);
@@ -191,6 +229,18 @@ static enum rj_status open_store(struct writer *w, const struct writing *writing
     return status;
 }
 
+/* So that those that last have the lowest ids. */
+static void make_rooms(struct writer *w)
+{
+    for (unsigned i = 0; i < JOURNAL_ROOMS; i++) {
+        char name[16];
+        rj_room_id room;
+        journal_room_name(i, name);
+        if (rj_store_room(w->store, rj_span_str(name), true, &room) || room > JOURNAL_ROOMS)
+            abort();
+    }
+}
+
 /* The rest that was in flight; nobody is told of it. */
 static void drain(struct writer *w)
 {
@@ -208,6 +258,8 @@ enum rj_status write_until_told(const struct writing *writing, struct rj_store *
     enum rj_status status = open_store(&w, writing);
     if (status)
         return status;
+    if (writing->has_limits)
+        make_rooms(&w);
     w.epoch = rj_store_head(w.store).epoch;
     note(&w, (struct ack){.kind = ACK_OPENED});
     while (tell(&w, writing))

@@ -8,6 +8,8 @@ static const char *socket_of(const struct who *who)
     return word;
 }
 
+static const char forgotten_metric[] = "rejoin_store_rooms_forgotten_total";
+
 static uint64_t seq_of(const Rejoin__Reply *reply)
 {
     assert_null(reply->error);
@@ -254,6 +256,36 @@ static void a_session_that_has_expired_is_not_found(void **state)
     assert_true(
         rj_eventually(RJ_TEST_DEADLINE_MS,
                       rj_test_failed_with(emit_to(&world.backend, socket_of(&ann), "2"), "not_found")));
+    assert_true(
+        rj_eventually(RJ_TEST_DEADLINE_MS, rj_test_peer_metric(&world.backend, forgotten_metric) == 1));
+    close_world(&world);
+}
+
+/* A sid is never used again: what was said to it needs no place in the store. */
+static void what_was_said_to_a_socket_is_forgotten_with_its_session(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    struct who ann = come(&world.gateway, 1, "ann", NULL), bob = come(&world.gateway, 2, "bob", NULL),
+               cy = come(&world.gateway, 3, "cy", NULL);
+    assert_null(emit(&world.backend, &(struct emit){.to = LIST(socket_of(&ann), "room:tea")})->error);
+    assert_int_equal(seq_of(emit_to(&world.backend, socket_of(&ann), "1")), 2);
+    assert_int_equal(seq_of(emit_to(&world.backend, socket_of(&bob), "2")), 1);
+    assert_null(rj_test_disconnect(&world.gateway, 1, true)->error); /* for good */
+    assert_null(rj_test_disconnect(&world.gateway, 2, false)->error);
+    assert_null(rj_test_disconnect(&world.gateway, 3, true)->error); /* nobody has said anything to it */
+    assert_true(rj_test_peer_metric(&world.backend, forgotten_metric) == 1);
+    rj_test_broker_kill(&world.broker);
+    rj_test_broker_restart(&world.broker, NULL);
+    rj_test_peer_close(&world.gateway);
+    rj_test_peer_close(&world.backend);
+    open_gateway(&world.broker, &world.gateway, "gateway-a");
+    open_backend(&world.broker, &world.backend, "backend-1");
+    assert_true(rj_test_failed_with(emit_to(&world.backend, socket_of(&ann), "3"), "not_found"));
+    assert_true(rj_test_failed_with(emit_to(&world.backend, socket_of(&cy), "3"), "not_found"));
+    assert_int_equal(seq_of(emit_to(&world.backend, socket_of(&bob), "4")), 2);
+    assert_int_equal(seq_of(emit_to(&world.backend, "room:tea", "5")), 2);
     close_world(&world);
 }
 
@@ -384,6 +416,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_gateway_without_a_stream_is_refilled_with_targets_of_every_kind),
     cmocka_unit_test(a_socket_whose_session_is_over_is_not_found_and_nothing_is_logged),
     cmocka_unit_test(a_session_that_has_expired_is_not_found),
+    cmocka_unit_test(what_was_said_to_a_socket_is_forgotten_with_its_session),
     cmocka_unit_test(mistakes_in_targets_are_told),
     cmocka_unit_test(a_client_names_rooms_alone),
     cmocka_unit_test(a_volatile_message_reaches_those_who_are_there_and_leaves_nothing),

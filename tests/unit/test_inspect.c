@@ -430,7 +430,7 @@ static void wrong_meta_values_are_found(void **state)
     expect_fault(f, "the index is said to reach up to record 49, but the log ends at 10");
     plant_meta(f, RJ_META_SCAN_FROM, 11);
     plant_meta(f, RJ_META_NEXT_ROOM, 2);
-    expect_fault(f, "the next room is to get the id 2, but there are 2 rooms");
+    expect_fault(f, "the next room is to get the id 2, but there are 2 rooms, up to the id 2");
 }
 
 static void a_pair_without_a_version_is_found(void **state)

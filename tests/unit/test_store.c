@@ -209,7 +209,9 @@ static void a_newer_format_is_refused(void **state)
     struct fixture *f = *state;
     struct rj_env env;
     struct rj_buf why = {0};
+    char said[32];
     MDB_txn *txn;
+    snprintf(said, sizeof said, "format %d;", RJ_FORMAT + 1);
     rj_store_close(&f->store);
     assert_int_equal(rj_env_open(&env, f->path, (uint64_t)1 << 30, &why), RJ_OK);
     assert_int_equal(mdb_txn_begin(env.mdb, NULL, 0, &txn), 0);
@@ -217,7 +219,7 @@ static void a_newer_format_is_refused(void **state)
     assert_int_equal(mdb_txn_commit(txn), 0);
     rj_env_close(&env);
     assert_int_equal(try_open(f, &f->store, &why), RJ_VERSION);
-    assert_non_null(strstr(rj_buf_cstr(&why), "format 3"));
+    assert_non_null(strstr(rj_buf_cstr(&why), said));
     rj_buf_free(&why);
 }
 

@@ -322,9 +322,10 @@ static void arm_point(const void *how)
 static void each_fault_point_ends_the_process_and_loses_nothing(void **state)
 {
     static const char *const points[] = {
-        "store.begin.fail",   "store.commit.after", "store.commit.before", "store.commit.fail",
-        "store.create.mid",   "store.epoch.after",  "store.purge.mid",     "store.put.fail",
-        "store.recover.fail", "store.sweep.mid",    "store.sweep.wrap",    "store.trim.mid",
+        "store.begin.fail", "store.commit.after", "store.commit.before", "store.commit.fail",
+        "store.create.mid", "store.epoch.after",  "store.forget.mid",    "store.purge.mid",
+        "store.put.fail",   "store.recover.fail", "store.sweep.mid",     "store.sweep.wrap",
+        "store.trim.mid",
     };
     struct bench bench = new_bench(*state);
     for (size_t i = 0; i < 2 * sizeof points / sizeof points[0]; i++) {

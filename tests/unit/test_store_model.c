@@ -24,12 +24,13 @@ enum {
     QUEUE = 4096,
     EPOCHS = 200,
     LIMITS = ROOMS - PLAIN,
+    GONE = ROOMS, /* a room that was forgotten; its name is another room's now */
 };
 
 struct model_record {
     uint64_t pos, ts_ms;
     size_t n_rooms;
-    unsigned rooms[3]; /* indexes into names */
+    unsigned rooms[3]; /* indexes into names, or GONE */
     uint64_t seqs[3];
     unsigned id; /* 0 = none */
     unsigned fill;
@@ -75,6 +76,8 @@ struct world {
     uint64_t purging[ROOMS]; /* that a purge on its way will make it */
     struct model_epoch epochs[EPOCHS];
     size_t n_epochs;
+    bool forgets; /* rooms, now and then */
+    uint64_t forgotten;
     uint64_t hits, crashes, trimmed[RJ_TRIM_REASONS]; /* so that a run can tell what it has tried */
 };
 
@@ -205,7 +208,7 @@ static bool is_kept(struct world *w, uint64_t pos)
 {
     const struct model_record *record = &w->records[pos - 1];
     for (size_t i = 0; i < record->n_rooms; i++) {
-        if (record->seqs[i] >= floor_seq(w, record->rooms[i]))
+        if (record->rooms[i] != GONE && record->seqs[i] >= floor_seq(w, record->rooms[i]))
             return true;
     }
     return false;
@@ -365,6 +368,22 @@ static void do_purge(struct world *w)
     w->purging[room] = seq > w->purging[room] ? seq : w->purging[room];
 }
 
+/* Of the records that are on their way, too: who is told of one later must find it as it was appended. */
+static void do_forget(struct world *w)
+{
+    unsigned room = below(w, ROOMS);
+    char name[32];
+    snprintf(name, sizeof name, "room number %u", room);
+    rj_store_forget_room(w->f->store, rj_span_str(name), on_model_written,
+                         expect(w, (struct expected){.status = RJ_OK}));
+    for (size_t i = 0; i < w->n_records; i++)
+        for (size_t k = 0; k < w->records[i].n_rooms; k++)
+            if (w->records[i].rooms[k] == room)
+                w->records[i].rooms[k] = GONE;
+    w->accepted[room] = w->floors[room] = w->due[room] = w->purging[room] = 0;
+    w->forgotten++;
+}
+
 static void do_barrier(struct world *w)
 {
     rj_store_barrier(w->f->store, on_model_written, expect(w, (struct expected){.status = RJ_OK}));
@@ -390,7 +409,8 @@ static bool on_seen(void *ctx, const struct rj_store_record *record)
     assert_int_equal(record->n_rooms, model->n_rooms);
     assert_memory_equal(record->seqs, model->seqs, model->n_rooms * sizeof *model->seqs);
     for (size_t i = 0; i < model->n_rooms; i++)
-        assert_int_equal(record->rooms[i], id_of(seen->world, model->rooms[i]));
+        if (model->rooms[i] != GONE)
+            assert_int_equal(record->rooms[i], id_of(seen->world, model->rooms[i]));
     assert_true(rj_span_is(record->id, id));
     assert_true(rj_span_is(record->source, "source"));
     assert_true(is_payload(model, record->payload));
@@ -645,6 +665,8 @@ static void step(struct world *w)
         check_clamp(w);
     else if (w->limits_id && below(w, 3) == 0)
         do_purge(w);
+    else if (w->forgets && below(w, 3) == 0)
+        do_forget(w);
     else if (below(w, 4) == 0)
         settle_world(w);
     if (w->queue_n > QUEUE / 2)
@@ -850,6 +872,8 @@ static void check_leftovers(struct world *w)
         const struct model_record *record = &w->records[pos - 1];
         bool is_there = false;
         for (size_t i = 0; i < record->n_rooms; i++) {
+            if (record->rooms[i] == GONE)
+                continue;
             rj_room_id room = id_of(w, record->rooms[i]);
             bool is_here = record->seqs[i] >= rj_store_room_state(w->f->store, room).floor_seq;
             entries += is_here;
@@ -861,9 +885,11 @@ static void check_leftovers(struct world *w)
     struct rj_check_report report = check_store(w);
     assert_int_equal(report.index_entries, entries);
     assert_int_equal(report.records - report.trimmed, records);
+    assert_int_equal(report.rooms, ROOMS);
 }
 
-static void run(struct fixture *f, uint64_t seed, unsigned lives, unsigned steps, bool has_limits)
+static void run(struct fixture *f, uint64_t seed, unsigned lives, unsigned steps, bool has_limits,
+                bool forgets)
 {
     struct world *w = mmap(NULL, sizeof *w, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_ANONYMOUS, -1, 0);
     const char *given = getenv("REJOIN_SEED");
@@ -874,11 +900,13 @@ static void run(struct fixture *f, uint64_t seed, unsigned lives, unsigned steps
     w->random = seed * 0x9e3779b97f4a7c15U | 1;
     w->dedupe_max = f->options.dedupe_window_max;
     w->limits_id = has_limits;
+    w->forgets = forgets;
     print_message("seed %llu\n", (unsigned long long)seed);
     for (unsigned i = 0; i < lives; i++)
         one_life(w, steps);
     assert_true(w->n_records > lives * steps / 4);
     assert_true(w->hits > 0 && w->crashes > 0);
+    assert_true(!forgets || w->forgotten > 10);
     assert_true(w->trimmed[RJ_TRIM_AGE] > 0 || (f->options.retention_ms == 0 && !has_limits));
     assert_true(!has_limits ||
                 (w->trimmed[RJ_TRIM_COUNT] && w->trimmed[RJ_TRIM_BYTES] && w->trimmed[RJ_TRIM_PURGE]));
@@ -891,7 +919,7 @@ static void it_agrees_with_the_model(void **state)
     struct fixture *f = *state;
     f->options.dedupe_window_max = 25;
     f->options.index_pending = 20;
-    run(f, 1, 8, 600, false);
+    run(f, 1, 8, 600, false, false);
 }
 
 static void it_agrees_with_the_model_while_records_grow_old(void **state)
@@ -899,21 +927,21 @@ static void it_agrees_with_the_model_while_records_grow_old(void **state)
     struct fixture *f = *state;
     f->options.dedupe_window_max = 1000;
     f->options.retention_ms = 40;
-    run(f, 2, 8, 800, false);
+    run(f, 2, 8, 800, false, false);
 }
 
 static void it_agrees_with_the_model_with_a_lazy_index(void **state)
 {
     struct fixture *f = *state;
     f->options.dedupe_window_max = 5;
-    run(f, 3, 8, 600, false);
+    run(f, 3, 8, 600, false, false);
 }
 
 static void it_agrees_with_the_model_while_rooms_have_limits(void **state)
 {
     struct fixture *f = *state;
     f->options.dedupe_window_max = 1200;
-    run(f, 4, 24, 400, true);
+    run(f, 4, 24, 400, true, false);
 }
 
 static void it_agrees_with_the_model_while_all_rooms_have_limits(void **state)
@@ -921,7 +949,23 @@ static void it_agrees_with_the_model_while_all_rooms_have_limits(void **state)
     struct fixture *f = *state;
     f->options.dedupe_window_max = 1200;
     f->options.retention_ms = 60;
-    run(f, 5, 24, 400, true);
+    run(f, 5, 24, 400, true, false);
+}
+
+static void it_agrees_with_the_model_while_rooms_are_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    f->options.dedupe_window_max = 1200;
+    f->options.index_pending = 20;
+    run(f, 6, 24, 400, false, true);
+}
+
+static void it_agrees_with_the_model_while_rooms_have_limits_and_are_forgotten(void **state)
+{
+    struct fixture *f = *state;
+    f->options.dedupe_window_max = 1200;
+    f->options.retention_ms = 60;
+    run(f, 7, 24, 400, true, true);
 }
 
 static const struct CMUnitTest tests[] = {
@@ -930,5 +974,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(it_agrees_with_the_model_with_a_lazy_index, set_up, tear_down),
     cmocka_unit_test_setup_teardown(it_agrees_with_the_model_while_rooms_have_limits, set_up, tear_down),
     cmocka_unit_test_setup_teardown(it_agrees_with_the_model_while_all_rooms_have_limits, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(it_agrees_with_the_model_while_rooms_are_forgotten, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(it_agrees_with_the_model_while_rooms_have_limits_and_are_forgotten,
+                                    set_up, tear_down),
 };
 RJ_TEST_MAIN(tests)
