@@ -197,6 +197,23 @@ static enum rj_status append_message(struct rj_request *request, const Rejoin__M
     return RJ_OK;
 }
 
+/* Who repeats a publish must be told what became of the first one, also when the target has gone or the room
+ * was left since. False: it is none, so that it fails as it does. */
+static bool repeat_message(struct rj_request *request, const Rejoin__Message *message)
+{
+    struct rj_store_append append = {0};
+    if (message->volatile_ || message->n_targets < 1)
+        return false;
+    dedupe_key(request, message, &append);
+    struct publishing *publishing = rj_calloc(1, sizeof *publishing);
+    publishing->broker = request->broker;
+    publishing->to = request->to;
+    if (rj_store_repeat(request->broker->store, &append, on_appended, publishing))
+        return true;
+    free(publishing);
+    return false;
+}
+
 enum rj_status rj_cmd_publish(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
@@ -207,10 +224,11 @@ enum rj_status rj_cmd_publish(struct rj_request *request)
     enum rj_status status = rj_message_check(message, broker->conf->max_data_bytes, &request->why);
     if (status == RJ_OK)
         status = complete(request, publish);
-    if (status == RJ_OK)
-        status = rj_targets_check(request, message);
     if (status != RJ_OK)
         return status;
+    status = rj_targets_check(request, message);
+    if (status != RJ_OK)
+        return repeat_message(request, message) ? RJ_OK : status;
 
     size_t size = rejoin__message__get_packed_size(message);
     uint8_t *bytes = rj_arena_alloc(&broker->arena, size);

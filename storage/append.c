@@ -25,21 +25,32 @@ static size_t record_size(const struct rj_store_append *append)
     return rj_record_size(&record);
 }
 
+static bool repeat(struct rj_store *store, const struct rj_store_append *append, struct rj_dedupe_key key,
+                   uint64_t now_ms, rj_store_appended *done, void *ctx)
+{
+    struct rj_record known;
+    bool is_known = rj_known_find(store, append, key, now_ms, &known);
+    if (is_known)
+        queue_duplicate(store, &known.fields, done, ctx);
+    return is_known;
+}
+
+bool rj_store_repeat(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
+                     void *ctx)
+{
+    return append->id.len &&
+           repeat(store, append, rj_known_key(store, append), rj_clock_wall_ms(), done, ctx);
+}
+
 void rj_store_append(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
                      void *ctx)
 {
     uint64_t ts_ms = rj_clock_wall_ms(), seqs[RJ_STORE_ROOMS_MAX];
-    struct rj_dedupe_key key = {0};
+    struct rj_dedupe_key key = append->id.len ? rj_known_key(store, append) : (struct rj_dedupe_key){0};
     if (append->n_rooms == 0 || append->n_rooms > RJ_STORE_ROOMS_MAX)
         abort();
-    if (append->id.len) {
-        struct rj_record known;
-        key = rj_known_key(store, append);
-        if (rj_known_find(store, append, key, ts_ms, &known)) {
-            queue_duplicate(store, &known.fields, done, ctx);
-            return;
-        }
-    }
+    if (append->id.len && repeat(store, append, key, ts_ms, done, ctx))
+        return;
 
     uint64_t pos = store->next_pos;
     struct rj_index_entry entry = {pos, (uint32_t)record_size(append)};

@@ -184,6 +184,11 @@ typedef void rj_store_appended(void *ctx, enum rj_append_outcome outcome,
 void rj_store_append(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
                      void *ctx);
 
+/* When the append would be a repetition (only its source, id and is_brief matter), queues what it would be
+ * answered and is true; else false, and `done` is never called. For who would not append it any more. */
+bool rj_store_repeat(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
+                     void *ctx);
+
 /* ------------------------------------------------------------------------------------------ key-value */
 
 enum rj_store_table {

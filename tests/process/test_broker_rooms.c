@@ -293,6 +293,30 @@ static void an_id_published_again_gets_the_first_answer_across_a_crash(void **st
     close_world(&world);
 }
 
+/* The answer was lost, the client has left meanwhile, and its gateway repeats all. */
+static void a_publish_repeated_after_the_room_was_left_gets_the_first_answer(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    enter(&world.a, 1, "tea");
+    uint64_t command = world.a.last_command;
+    uint64_t with_id = published(rj_test_publish(&world.a, 1, "tea", "1", "same"))->pos;
+    uint64_t without = published(rj_test_publish(&world.a, 1, "tea", "2", NULL))->pos;
+    assert_null(rj_test_leave(&world.a, 1, "tea")->error);
+    world.a.last_command = command;
+    const Rejoin__Published *again = published(rj_test_publish(&world.a, 1, "tea", "1", "same"));
+    assert_true(again->duplicate);
+    assert_int_equal(again->pos, with_id);
+    again = published(rj_test_publish(&world.a, 1, "tea", "2", NULL));
+    assert_true(again->duplicate);
+    assert_int_equal(again->pos, without);
+    world.a.last_command += 100;
+    assert_true(rj_test_failed_with(rj_test_publish(&world.a, 1, "tea", "3", "other"), "not_joined"));
+    assert_true(rj_test_failed_with(rj_test_publish(&world.a, 1, "tea", "3", NULL), "not_joined"));
+    close_world(&world);
+}
+
 static void a_command_without_id_repeated_by_its_gateway_is_stored_once(void **state)
 {
     (void)state;
@@ -473,6 +497,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_join_may_bring_the_missed_or_the_last_messages),
     cmocka_unit_test(an_id_published_again_gets_the_first_answer_across_a_crash),
     cmocka_unit_test(a_command_without_id_repeated_by_its_gateway_is_stored_once),
+    cmocka_unit_test(a_publish_repeated_after_the_room_was_left_gets_the_first_answer),
     cmocka_unit_test(rooms_not_joined_are_closed_to_clients),
     cmocka_unit_test(open_rooms_need_no_join),
     cmocka_unit_test(what_breaks_a_limit_is_refused_with_its_code),

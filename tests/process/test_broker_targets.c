@@ -386,6 +386,27 @@ static void plain_data_is_an_array_and_history_shows_it(void **state)
     close_world(&world);
 }
 
+static void a_repeated_publish_is_answered_as_the_first_when_its_socket_has_gone(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    struct who ann = come(&world.gateway, 1, "ann", NULL);
+    struct emit message = {.to = LIST("room:tea", socket_of(&ann)), .id = "m-1", .data = "1"};
+    uint64_t pos = emit(&world.backend, &message)->published->pos;
+    assert_null(rj_test_disconnect(&world.gateway, 1, true)->error);
+    const Rejoin__Published *again = emit(&world.backend, &message)->published;
+    assert_true(again && again->duplicate);
+    assert_int_equal(again->pos, pos);
+    assert_int_equal(again->seqs[1], 1);
+    message.id = "m-2";
+    assert_true(rj_test_failed_with(emit(&world.backend, &message), "not_found"));
+    message.id = "m-1";
+    message.is_volatile = true;
+    assert_true(rj_test_failed_with(emit(&world.backend, &message), "not_found"));
+    close_world(&world);
+}
+
 static void a_repeated_publish_is_answered_as_the_first(void **state)
 {
     (void)state;
@@ -422,6 +443,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_volatile_message_reaches_those_who_are_there_and_leaves_nothing),
     cmocka_unit_test(plain_data_is_an_array_and_history_shows_it),
     cmocka_unit_test(a_repeated_publish_is_answered_as_the_first),
+    cmocka_unit_test(a_repeated_publish_is_answered_as_the_first_when_its_socket_has_gone),
 };
 
 RJ_TEST_MAIN(tests)

@@ -531,7 +531,39 @@ static void without_ids_there_are_no_receipts(void **state)
     wait_receipts(f->store, 0);
 }
 
+static void a_repetition_is_answered_without_appending(void **state)
+{
+    struct fixture *f = *state;
+    struct told first = {0}, again = {0}, never = {0};
+    struct rj_store_append append = {.source = rj_span_str("s"), .id = rj_span_str("id")};
+    rj_room_id room = room_id(f->store, "room");
+    assert_false(rj_store_repeat(f->store, &append, on_appended, &never));
+    append_text(f->store, room, "s", "id", "hello", &first);
+    assert_true(rj_store_repeat(f->store, &append, on_appended, &again)); /* while it is on its way, too */
+    append.id = rj_span_str("");
+    assert_false(rj_store_repeat(f->store, &append, on_appended, &never));
+    append.id = rj_span_str("id");
+    append.is_brief = true;
+    assert_false(rj_store_repeat(f->store, &append, on_appended, &never));
+    settle(f->store);
+    assert_int_equal(first.outcome, RJ_APPEND_STORED);
+    assert_int_equal(again.outcome, RJ_APPEND_DUPLICATE);
+    assert_int_equal(again.pos, first.pos);
+    assert_int_equal(again.seqs[0], 1);
+    append.is_brief = false;
+    rj_store_purge(f->store, room, 1, NULL, NULL);
+    settle(f->store);
+    reopen_store(f);
+    assert_true(rj_store_repeat(f->store, &append, on_appended, &again));
+    settle(f->store);
+    assert_int_equal(again.calls, 2);
+    assert_int_equal(again.pos, first.pos);
+    assert_int_equal(never.calls, 0);
+    assert_int_equal(rj_store_room_state(f->store, room).head_seq, 1);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(a_repetition_is_answered_without_appending, set_up_open, tear_down),
     cmocka_unit_test(a_flood_from_one_source_forgets_only_its_own),
     cmocka_unit_test(with_too_many_in_all_the_greedy_pays),
     cmocka_unit_test(the_number_in_all_is_never_passed),

@@ -293,6 +293,17 @@ void rj_store_purge(struct rj_store *store, rj_room_id room, uint64_t seq, rj_st
     rj_store_barrier(store, done, ctx);
 }
 
+/* Nothing is known: it repeats nothing. */
+bool rj_store_repeat(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
+                     void *ctx)
+{
+    (void)store;
+    (void)append;
+    (void)done;
+    (void)ctx;
+    return false;
+}
+
 void rj_store_forget_room(struct rj_store *store, struct rj_span key, rj_store_written *done, void *ctx)
 {
     (void)key;
