@@ -6,6 +6,7 @@
 #include "broker/admission.h"
 #include "broker/attach.h"
 #include "broker/contest.h"
+#include "broker/held.h"
 #include "broker/hello.h"
 #include "broker/refill.h"
 #include "proto/base/mem.h"
@@ -43,6 +44,7 @@ static void destroy(struct rj_broker *broker, struct rj_gateway *gateway)
 {
     assert(!gateway->clients);
     rj_refill_stop(gateway);
+    rj_held_drop(gateway);
     rj_broker_forget_route(broker, &gateway->peer);
     broker->gateways.slots[gateway->peer.slot] = NULL;
     broker->gateways.n--;
@@ -80,6 +82,7 @@ void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
     gateway->state = RJ_GATEWAY_ATTACHING;
     rj_replay_stop_all(gateway); /* of the old stream; the gateway asks again for those that it still wants */
     rj_refill_stop(gateway);
+    rj_held_drop(gateway);
     rj_hello_welcome(broker, &gateway->peer, !is_known);
     rj_log(RJ_LOG_INFO, "gateway_hello", RJ_KV_STR("gateway", hello->id),
            RJ_KV_STR("software", hello->software), RJ_KV_U64("upto", gateway->upto),

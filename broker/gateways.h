@@ -15,6 +15,7 @@
 
 struct rj_broker;
 struct rj_refill_read;
+struct rj_held;
 
 enum rj_gateway_state { RJ_GATEWAY_ATTACHING, RJ_GATEWAY_LAGGING, RJ_GATEWAY_LIVE, RJ_GATEWAY_GONE };
 
@@ -26,6 +27,7 @@ struct rj_gateway {
     struct rj_session *replays;      /* those of them that are being replayed, the next one first … */
     struct rj_session *replays_read; /* … and those for which the log is being read */
     unsigned n_replays_read;
+    struct rj_held *held;               /* clients with commands that wait for the disk (held.h), by handle */
     struct rj_refill_read *refill_read; /* while LAGGING: a chunk that is on its way; else NULL */
     uint64_t refill_fresh_ms;           /* as a session's replay_fresh_ms */
 };

@@ -4,6 +4,7 @@
 #include "broker/connect.h"
 #include "broker/contest.h"
 #include "broker/event.h"
+#include "broker/held.h"
 #include "broker/presence_query.h"
 #include "broker/publish.h"
 #include "broker/reads.h"
@@ -89,10 +90,10 @@ static enum rj_status run(struct rj_request *request)
     return entry->handler(request);
 }
 
-static void on_command(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Command *command)
+static struct rj_request request_of(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Command *command)
 {
     bool is_gateway = peer->side == RJ_BUS_GATEWAYS;
-    struct rj_request request = {
+    return (struct rj_request){
         .broker = broker,
         .peer = peer,
         .gateway = is_gateway ? (struct rj_gateway *)peer : NULL,
@@ -100,12 +101,29 @@ static void on_command(struct rj_broker *broker, struct rj_peer *peer, Rejoin__C
         .command = command,
         .to = {rj_peer_ref(peer), command->id, command->client},
     };
-    broker->stats.commands++;
-    enum rj_status status = run(&request);
+}
+
+static void run_and_tell(struct rj_request *request)
+{
+    enum rj_status status = run(request);
     if (status == RJ_OK)
         return;
-    broker->stats.refused++;
-    rj_reply_error(broker, request.to, status, request.why);
+    request->broker->stats.refused++;
+    rj_reply_error(request->broker, request->to, status, request->why);
+}
+
+void rj_router_command(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Command *command)
+{
+    struct rj_request request = request_of(broker, peer, command);
+    run_and_tell(&request);
+}
+
+static void on_command(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Command *command)
+{
+    struct rj_request request = request_of(broker, peer, command);
+    broker->stats.commands++;
+    if (!rj_hold(&request))
+        run_and_tell(&request);
 }
 
 /* ------------------------------------------------------------------------------------------ items */

@@ -9,6 +9,7 @@
 #include "proto/wire.h"
 
 struct rj_broker;
+struct rj_peer;
 
 /* The frame of a side that is being read: a large one takes several turns. */
 struct rj_reading {
@@ -25,5 +26,8 @@ void rj_router_frame(struct rj_broker *broker, enum rj_bus_side side, const stru
  * that are a lot of work). True: the frame
  * is done (or there was none). */
 bool rj_router_read(struct rj_broker *broker, enum rj_bus_side side, size_t *items);
+
+/* Runs a command that was held (held.h), and replies. */
+void rj_router_command(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Command *command);
 
 #endif

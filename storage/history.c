@@ -296,6 +296,16 @@ struct rj_store_reading *rj_store_history_later(struct rj_store *store, rj_room_
     return hand_over(store, reading, plan_page(store, &reading->plan, room, seq));
 }
 
+struct rj_store_reading *rj_store_warm_later(struct rj_store *store, const struct rj_store_warm *what,
+                                             rj_store_read_done *done, void *ctx)
+{
+    struct rj_store_reading *reading =
+        new_reading(store, RJ_READING_LOG, (struct rj_store_budget){0}, NULL, done, ctx);
+    reading->warm = rj_warm_new(what);
+    rj_readers_add(&store->readers, reading);
+    return reading;
+}
+
 void rj_store_read_cancel(struct rj_store_reading *reading)
 {
     reading->is_cancelled = true;
@@ -386,6 +396,7 @@ static void complete_one(struct rj_store *store, struct rj_store_reading *readin
     count(store, reading);
     tell(store, reading);
     free_copies(reading);
+    free(reading->warm);
     free(reading->found);
     rj_buf_free(&reading->bytes);
     free(reading);

@@ -62,7 +62,10 @@ static void carry_out(struct rj_store_reading *reading, struct rj_reader *reader
     reading->plan.ctx = reading;
     rj_env_reader_begin(reading->readers->env, reader);
     reading->rested_us = rj_clock_mono_us();
-    rj_reading_run(&reading->plan, reader);
+    if (reading->warm)
+        rj_warm_run(reading->warm, reading->readers->env, reader, rest, reading);
+    else
+        rj_reading_run(&reading->plan, reader);
     rj_env_reader_end(reading->readers->env, reader);
     reading->ended_us = rj_clock_mono_us();
 }

@@ -12,6 +12,7 @@
 
 #include "storage/env.h"
 #include "storage/reading.h"
+#include "storage/warm.h"
 
 enum { RJ_READERS_MAX = 64 };
 
@@ -23,6 +24,7 @@ struct rj_found {
 /* A reading that was asked for. The owner's, except from rj_readers_add until it is taken back. */
 struct rj_store_reading {
     struct rj_reading plan;
+    struct rj_warm *warm;        /* set: that is all, and the plan only has the status */
     struct rj_store_room *rooms; /* copies that the plan points to, n_reaches of them */
     struct rj_found *found;
     size_t n_found, cap_found;

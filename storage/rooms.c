@@ -213,6 +213,11 @@ static struct rj_store_room *find_known(const struct rj_store_rooms *rooms, stru
     return NULL;
 }
 
+bool rj_store_rooms_knows(const struct rj_store_rooms *rooms, struct rj_span key)
+{
+    return find_known(rooms, key) != NULL;
+}
+
 static rj_room_id find_stored(struct rj_store_rooms *rooms, struct rj_span key)
 {
     struct rj_reader reader = rj_env_read(rooms->env);

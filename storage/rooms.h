@@ -94,6 +94,9 @@ struct rj_store_room *rj_store_rooms_loaded(const struct rj_store_rooms *rooms, 
 /* The room with that key, or NULL. */
 struct rj_store_room *rj_store_rooms_find(struct rj_store_rooms *rooms, struct rj_span key);
 
+/* Whether it is found without looking at the disk. */
+bool rj_store_rooms_knows(const struct rj_store_rooms *rooms, struct rj_span key);
+
 /* A new room with a new id; the caller has it written. */
 struct rj_store_room *rj_store_rooms_add(struct rj_store_rooms *rooms, struct rj_span key);
 

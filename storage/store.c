@@ -343,6 +343,11 @@ enum rj_status rj_store_room(struct rj_store *store, struct rj_span key, bool cr
     return RJ_OK;
 }
 
+bool rj_store_room_is_loaded(struct rj_store *store, struct rj_span key)
+{
+    return rj_store_rooms_knows(&store->rooms, key);
+}
+
 struct rj_room_state rj_store_room_state(struct rj_store *store, rj_room_id id)
 {
     const struct rj_store_room *room = rj_store_rooms_get(&store->rooms, id);

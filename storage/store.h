@@ -317,6 +317,27 @@ struct rj_store_reading *rj_store_history_later(struct rj_store *store, rj_room_
                                                 struct rj_store_budget budget, rj_store_visit *visit,
                                                 rj_store_read_done *done, void *ctx);
 
+/* What calls at once are going to look at. */
+struct rj_store_warm {
+    struct rj_span
+        prefix; /* the first `pairs` key-value pairs of each table that start with it; empty: none */
+    size_t pairs;
+    size_t room_at;              /* the keys of these pairs name a room, from this byte on; 0: they do not */
+    struct rj_span room;         /* the key of a room, to look it up by; empty: none … */
+    enum rj_history_order order; /* … with a page of so many records, from `seq` on as rj_store_history */
+    uint64_t seq;
+    size_t records;
+};
+
+/* Fetches it from the disk, as far as it is not in memory, and then calls `done` with RJ_OK. Nothing else is
+ * different then but the time that those calls take: for what comes in answer to a request, where the caller
+ * can wait and its thread cannot. The spans are copied. */
+struct rj_store_reading *rj_store_warm_later(struct rj_store *store, const struct rj_store_warm *what,
+                                             rj_store_read_done *done, void *ctx);
+
+/* Whether rj_store_room of that key will not look at the disk. */
+bool rj_store_room_is_loaded(struct rj_store *store, struct rj_span key);
+
 /* From now on neither its visitor nor `done` is called. Only before `done` has been. */
 void rj_store_read_cancel(struct rj_store_reading *reading);
 

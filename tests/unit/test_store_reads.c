@@ -250,6 +250,49 @@ static void a_cancelled_reading_says_nothing(void **state)
     rj_buf_free(&inside.seen.text);
 }
 
+/* Nothing is found and nothing fails: it is told when it is done, whatever the keys name. */
+static void warming_ends_well_whatever_it_is_asked_for(void **state)
+{
+    struct fixture *f = *state;
+    rj_room_id room = room_id(f->store, "abc/room");
+    char endless[RJ_STORE_KEY_MAX + 2];
+    memset(endless, 'k', sizeof endless);
+    for (unsigned i = 0; i < 300; i++)
+        append_text(f->store, room, "", "", "x", NULL);
+    rj_store_put(f->store, RJ_TABLE_SESSION, rj_span_str("pid/abc/room"), rj_span_str("v"), RJ_ANY_VERSION,
+                 NULL, NULL);
+    rj_store_put(f->store, RJ_TABLE_SESSION, rj_span_str("pid/nobody"), rj_span_str(""), RJ_ANY_VERSION, NULL,
+                 NULL);
+    settle(f->store);
+    const struct rj_store_warm asked[] = {
+        {.pairs = 0},
+        {.prefix = rj_span_str("pid"), .pairs = 10, .room_at = 4},
+        {.prefix = rj_span_str("pid"), .pairs = 1, .room_at = 400},
+        {.prefix = rj_span_str("none"), .pairs = 10},
+        {.room = rj_span_str("abc/room"), .order = RJ_HISTORY_BACKWARD, .seq = UINT64_MAX, .records = 50},
+        {.room = rj_span_str("abc/room"), .order = RJ_HISTORY_FORWARD, .seq = 290, .records = 50},
+        {.room = rj_span_str("abc/room"), .order = RJ_HISTORY_FORWARD, .seq = UINT64_MAX, .records = 50},
+        {.room = rj_span_str("no such room"), .records = 50},
+        {.room = rj_span_of(endless, sizeof endless), .records = 50},
+    };
+    enum { ASKED = sizeof asked / sizeof *asked };
+    static struct seen seen[ASKED + 1];
+    memset(seen, 0, sizeof seen);
+    for (size_t i = 0; i < ASKED; i++)
+        rj_store_warm_later(f->store, &asked[i], on_end, &seen[i]);
+    rj_store_read_cancel(rj_store_warm_later(f->store, &asked[1], on_end, &seen[ASKED]));
+    while (rj_store_stats(f->store).reads_under_way)
+        wait_done(f->store);
+    for (size_t i = 0; i < ASKED; i++) {
+        assert_int_equal(seen[i].ended, 1);
+        assert_int_equal(seen[i].status, RJ_OK);
+    }
+    assert_int_equal(seen[ASKED].ended, 0);
+    assert_true(rj_store_room_is_loaded(f->store, rj_span_str("abc/room")));
+    assert_false(rj_store_room_is_loaded(f->store, rj_span_str("no such room")));
+    assert_int_equal(rj_store_room_state(f->store, room).head_seq, 300);
+}
+
 /* ------------------------------------------------------------------------------------------ meanwhile */
 
 /* A reader that goes through a room chunk by chunk, as a replay does. */
@@ -509,6 +552,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_reading_later_shows_what_was_there_when_it_was_asked_for, set_up_open,
                                     tear_down),
     cmocka_unit_test_setup_teardown(a_reading_of_nothing_is_told_later_too, set_up_open, tear_down),
+    cmocka_unit_test_setup_teardown(warming_ends_well_whatever_it_is_asked_for, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(a_cancelled_reading_says_nothing, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(readings_are_whole_while_the_log_grows_and_is_swept, set_up, tear_down),
     cmocka_unit_test_setup_teardown(readings_are_whole_while_the_map_grows, set_up, tear_down),
