@@ -8,6 +8,7 @@
 
 #include <uthash.h>
 
+#include "gateway/bucket.h"
 #include "gateway/client.h"
 #include "gateway/cohort.h"
 #include "rejoin.pb-c.h"
@@ -46,13 +47,14 @@ struct rj_client {
     uint64_t told_pos;   /* of that, what the broker was told */
 
     uint64_t behind_since_ms;
-    bool is_unwanted;       /* CONNECTING, but too much waits for the broker: the next tick drops it */
-    bool is_probed;         /* the broker wants to know when it gives a sign of life */
-    bool is_drained;        /* BEHIND, and its queue is empty again */
-    bool expects_caught_up; /* a replay is under way at the broker: it ends with a CaughtUp */
-    uint64_t excluded_in;   /* the fan-out that leaves this client out (fanout.c) */
-    size_t n_pending;       /* commands of its own that the broker has not answered */
-    uint64_t seen_in;       /* the fan-out that has met this client already */
+    bool is_unwanted;        /* CONNECTING, but too much waits for the broker: the next tick drops it */
+    bool is_probed;          /* the broker wants to know when it gives a sign of life */
+    bool is_drained;         /* BEHIND, and its queue is empty again */
+    bool expects_caught_up;  /* a replay is under way at the broker: it ends with a CaughtUp */
+    uint64_t excluded_in;    /* the fan-out that leaves this client out (fanout.c) */
+    struct rj_bucket events; /* that it may send */
+    size_t n_pending;        /* commands of its own that the broker has not answered */
+    uint64_t seen_in;        /* the fan-out that has met this client already */
 
     struct rj_frame **held; /* acks and questions that wait for the replay's end */
     size_t n_held, cap_held;

@@ -163,6 +163,11 @@ void rj_command_event(struct rj_client *client, const struct rj_client_event *ev
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     const char *why = NULL;
     gateway->stats.events_in++;
+    if (!rj_bucket_take(&client->events, gateway->conf->max_events, gateway->conf->max_events,
+                        rj_clock_mono_us())) {
+        refuse(client, event, rj_status_code(RJ_RATE_LIMITED), rj_status_text(RJ_RATE_LIMITED));
+        return;
+    }
     if (client->n_pending >= gateway->conf->max_pending_client ||
         gateway->pending.n >= gateway->conf->max_pending) {
         refuse(client, event, rj_status_code(RJ_BUSY), rj_status_text(RJ_BUSY));

@@ -23,7 +23,7 @@ struct rj_gateway_conf {
 
     uint64_t max_payload_bytes;
     uint64_t max_attachments;
-    uint64_t max_connections; /* 0: as the descriptor limit allows */
+    uint64_t max_connections;         /* 0: as the descriptor limit allows */
     uint64_t max_connections_address; /* 0: none of its own */
     uint64_t max_half_open_address;   /* 0: none of its own */
     uint64_t handshake_timeout_ms;
@@ -32,6 +32,9 @@ struct rj_gateway_conf {
     uint64_t max_header_bytes;
     uint64_t max_fragments;
     uint64_t max_clients_per_connection;
+    uint64_t max_events; /* of one client, a second; 0: no limit */
+    uint64_t max_packet_bytes;
+    uint64_t attachments_timeout_ms;
     uint64_t queue_bytes;
     uint64_t stuck_timeout_ms;
     uint64_t drain_spread_ms;

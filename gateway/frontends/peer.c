@@ -95,7 +95,7 @@ void rj_peer_on_overdue(struct rj_peer *peer)
     static const char why[] = "a message that does not end";
     enum { CODE_POLICY = 1008 };
     rj_server_count(peer->server)->overdue += peer->state != RJ_PEER_FLUSHING;
-    if (peer->is_half_open || peer->state == RJ_PEER_EXCHANGE)
+    if (peer->state == RJ_PEER_EXCHANGE)
         peer->farewell = response;
     if (peer->state != RJ_PEER_FLUSHING) {
         peer->close_code = CODE_POLICY;

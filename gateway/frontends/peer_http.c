@@ -13,7 +13,6 @@
  * - Its own timeouts start again with every byte; ours (rj_server_wait) do not, and come first.
  */
 #include <stdlib.h>
-#include <sys/socket.h>
 
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
@@ -40,21 +39,6 @@ static bool ends_connection(const struct rj_peer *peer)
     return peer->must_close || peer->is_last;
 }
 
-/* The exchange is over and the connection is kept. */
-static int complete(struct rj_peer *peer)
-{
-    peer->is_completing = true;
-    int is_lost = lws_http_transaction_completed(peer->wsi);
-    peer->is_completing = false;
-    if (is_lost) {
-        peer->state = RJ_PEER_CLOSED;
-        return -1;
-    }
-    rj_tcp_bytes_of(lws_get_socket_fd(peer->wsi), &peer->before);
-    rj_server_wait(peer->server, peer, RJ_WAIT_NEXT);
-    return 0;
-}
-
 /* -1: the connection is to be closed. The exchange ends when the kernel has the whole reply: libwebsockets
  * would give it 5 s. */
 static int write_reply(struct rj_peer *peer)
@@ -72,7 +56,10 @@ static int write_reply(struct rj_peer *peer)
         peer->state = RJ_PEER_CLOSED;
         return -1;
     }
-    return complete(peer);
+    if (lws_http_transaction_completed(peer->wsi))
+        return -1;
+    rj_server_wait(peer->server, peer, RJ_WAIT_NEXT);
+    return 0;
 }
 
 /* The reply leaves when the socket is writable and the request has been read to its end. */
@@ -158,9 +145,10 @@ int rj_peer_on_http(struct rj_peer *peer, void *in, size_t len)
     peer->says_keep = request.is_http_1_0 && !request.is_last;
     peer->is_head = request.method == RJ_HTTP_HEAD;
     peer->expects_body = request.method == RJ_HTTP_POST;
-    rj_server_note_request(peer->server, peer);
     if (peer->expects_body)
         rj_server_wait(peer->server, peer, RJ_WAIT_MESSAGE);
+    else
+        rj_timeq_cancel(&peer->limit);
     peer->must_close = request.method == RJ_HTTP_OTHER || request.length > discard_limit(peer);
     if (has_bad_framing(&request, &status))
         rj_peer_reply(peer, &(struct rj_response){.status = status, .wants_close = true});
@@ -210,33 +198,9 @@ int rj_peer_on_http_writable(struct rj_peer *peer, void *in, size_t len)
     return peer->state == RJ_PEER_ANSWERED && is_read ? write_reply(peer) : 0;
 }
 
-/* libwebsockets closes the connection before there was a whole head. Unless that is the client's own wish, it
- * gets to know why. */
-static void answer_unreadable(struct rj_peer *peer)
-{
-    static const char too_long[] = "HTTP/1.1 431 Request Header Fields Too Large\r\nContent-Length: 0\r\n"
-                                   "Connection: close\r\n\r\n";
-    static const char bad[] = "HTTP/1.1 400 Bad Request\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    int fd = lws_get_socket_fd(peer->wsi);
-    struct rj_tcp_bytes now;
-    char byte;
-    bool is_ended = recv(fd, &byte, 1, MSG_PEEK | MSG_DONTWAIT) == 0;
-    if (is_ended || !rj_tcp_bytes_of(fd, &now) || now.received == peer->before.received ||
-        now.sent != peer->before.sent)
-        return;
-    size_t limit = rj_server_options(peer->server)->max_header_bytes;
-    rj_server_count(peer->server)->unreadable++;
-    rj_peer_say(peer, now.received - peer->before.received > limit ? too_long : bad);
-    rj_peer_linger(peer);
-}
-
 int rj_peer_on_http_drop(struct rj_peer *peer, void *in, size_t len)
 {
     (void)in, (void)len;
-    if (peer->state == RJ_PEER_IDLE && !peer->is_completing && !rj_request_is_there(peer->wsi)) {
-        peer->state = RJ_PEER_CLOSED;
-        answer_unreadable(peer);
-    }
     if (peer->state != RJ_PEER_EXCHANGE && peer->state != RJ_PEER_ANSWERED)
         return 0;
     forget_exchange(peer);

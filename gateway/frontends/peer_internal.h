@@ -9,7 +9,6 @@
 #include "gateway/frontends/peer.h"
 #include "gateway/frontends/receiver.h"
 #include "gateway/frontends/server.h"
-#include "gateway/frontends/tcp_bytes.h"
 #include "gateway/frontends/timeq.h"
 #include "gateway/frontends/ws_reader.h"
 
@@ -34,8 +33,6 @@ struct rj_peer {
     bool is_last;         /* it ends with this reply, because the client wants it so */
     bool says_keep;       /* the reply has to say that it does not end */
     bool is_written;      /* the reply was, but the kernel has not taken all of it */
-    bool is_half_open;    /* it has not sent a request yet */
-    bool is_completing;   /* libwebsockets ends the transaction, not the connection */
     bool is_ended;        /* the other side has closed, or is broken */
     bool is_closing;      /* in server->closing */
     unsigned close_code;  /* then, of a WebSocket; 0: a Close frame without one */
@@ -44,7 +41,6 @@ struct rj_peer {
 
     struct rj_address *address;
     struct rj_timeq_entry limit; /* until what is waited for must have come (enum rj_wait) */
-    struct rj_tcp_bytes before;  /* HTTP: all that belongs to earlier exchanges */
 
     struct rj_source source; /* listed while it is a WebSocket */
     struct rj_ws_reader reader;

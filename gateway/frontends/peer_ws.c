@@ -61,7 +61,7 @@ int rj_peer_on_confirm_upgrade(struct rj_peer *peer, void *in, size_t len)
         !rj_request_read(peer->wsi, rj_server_arena(peer->server), &request))
         return -1;
     peer->state = RJ_PEER_EXCHANGE;
-    rj_server_note_request(peer->server, peer);
+    rj_timeq_cancel(&peer->limit);
     peer->expects_body = false;
     peer->must_close = true;
     peer->is_head = peer->says_keep = peer->is_written = false;

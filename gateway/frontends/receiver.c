@@ -36,7 +36,11 @@ static void on_ready(uv_poll_t *poll, int status, int events)
     receiver->n_events = epoll_wait(receiver->epoll_fd, receiver->events, EVENTS_A_TURN, 0);
     for (int i = 0; i < receiver->n_events; i++) {
         struct rj_source *source = receiver->events[i].data.ptr;
-        if (source) /* NULL: removed meanwhile */
+        if (!source)
+            continue; /* removed meanwhile */
+        if (source->on_ready)
+            source->on_ready(source, receiver->events[i].events & (EPOLLRDHUP | EPOLLHUP | EPOLLERR));
+        else
             read_one(receiver, source);
     }
     receiver->n_events = 0;
@@ -58,7 +62,9 @@ enum rj_status rj_receiver_open(uv_loop_t *loop, struct rj_receiver **out)
 
 bool rj_receiver_add(struct rj_receiver *receiver, struct rj_source *source, int fd)
 {
-    struct epoll_event event = {.events = EPOLLIN, .data.ptr = source};
+    /* What is left unread would be reported in every turn. */
+    const uint32_t looks = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    struct epoll_event event = {.events = source->on_ready ? looks : EPOLLIN, .data.ptr = source};
     source->is_listed = epoll_ctl(receiver->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
     source->fd = fd;
     return source->is_listed;

@@ -25,6 +25,9 @@ struct rj_source {
     /* len > 0: bytes, which may be overwritten; 0: the other side sends no more; -1: the socket is broken.
      * After 0 and -1 it is listed no longer. */
     void (*on_bytes)(struct rj_source *source, uint8_t *bytes, ssize_t len);
+    /* Instead, for whoever looks but leaves the bytes where they are (MSG_PEEK): something has come since the
+     * last call. `is_ended`: nothing more will. */
+    void (*on_ready)(struct rj_source *source, bool is_ended);
 };
 
 /* RJ_UNAVAILABLE when the system gives no epoll set. */

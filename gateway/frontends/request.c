@@ -78,15 +78,6 @@ static void join_url(struct rj_arena *arena, struct rj_request *out)
     rj_buf_free(&text);
 }
 
-bool rj_request_is_there(struct lws *wsi)
-{
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        if (lws_hdr_total_length(wsi, methods[i].token) > 0)
-            return true;
-    }
-    return false;
-}
-
 /* Strictly digits: a sign or a list of lengths is how requests are smuggled. */
 static void read_length(struct rj_span text, struct rj_request *out)
 {

@@ -11,9 +11,6 @@ struct lws;
 /* The most header bytes that a server can be told to allow, and so of any single header. */
 enum { RJ_MAX_HEADER_BYTES = 32768 };
 
-/* Whether there is a whole head to be read. */
-bool rj_request_is_there(struct lws *wsi);
-
 /* Fills *out; what it points to lives in `arena`. False when there is no header block to read, or none that
  * is valid: then the connection must go. */
 bool rj_request_read(struct lws *wsi, struct rj_arena *arena, struct rj_request *out);

@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "gateway/frontends/addresses.h"
+#include "gateway/frontends/doorman.h"
 #include "gateway/frontends/linger.h"
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
@@ -15,6 +16,9 @@
 
 /* How much later than ours libwebsockets' own timeouts come. */
 enum { MARGIN_S = 10 };
+
+/* What libwebsockets keeps beside the bytes of the headers, at most (RJ_MAX_HEADER_LINES). */
+enum { HEADER_SPARE_BYTES = 4096 };
 
 /* How long last words that the kernel does not take are waited for. */
 enum { FLUSH_MS = 5000 };
@@ -34,10 +38,10 @@ struct rj_server {
     struct rj_timeq waits[RJ_WAITS];
     struct rj_receiver *receiver;
     struct rj_linger *linger;
+    struct rj_doorman *doorman;
     struct rj_addresses *addresses;
     struct rj_address *entering; /* of the socket that is being adopted */
     size_t n_peers;
-    size_t n_half_open;
     struct rj_server_counters counters;
     bool is_poked;
     uv_timer_t *timer; /* its own memory: it closes after us */
@@ -72,20 +76,7 @@ static void on_accepted(struct rj_server *server, struct lws *wsi)
     server->n_peers++;
     peer->address = server->entering;
     server->entering = NULL;
-    peer->is_half_open = true;
-    peer->address->half_open++;
-    server->n_half_open++;
-    rj_server_wait(server, peer, RJ_WAIT_HEAD);
-}
-
-void rj_server_note_request(struct rj_server *server, struct rj_peer *peer)
-{
-    rj_timeq_cancel(&peer->limit);
-    if (!peer->is_half_open)
-        return;
-    peer->is_half_open = false;
-    peer->address->half_open--;
-    server->n_half_open--;
+    rj_server_wait(server, peer, RJ_WAIT_NEXT);
 }
 
 static void on_destroyed(struct rj_server *server, struct lws *wsi)
@@ -95,7 +86,6 @@ static void on_destroyed(struct rj_server *server, struct lws *wsi)
         return; /* libwebsockets' own pipe */
     lws_set_opaque_user_data(wsi, NULL);
     server->n_peers--;
-    rj_server_note_request(server, peer);
     rj_addresses_leave(server->addresses, &peer->address);
     rj_peer_free(peer);
 }
@@ -155,7 +145,7 @@ static struct lws_context *create_context(struct rj_server *server)
         .pcontext = &server->context,
         .gid = -1,
         .uid = -1,
-        .max_http_header_data = (unsigned short)options->max_header_bytes,
+        .max_http_header_data = (unsigned short)(options->max_header_bytes + HEADER_SPARE_BYTES),
         .timeout_secs = (unsigned)to_seconds(longest_ms),
         .keepalive_timeout = to_seconds(options->keepalive_timeout_ms),
         .retry_and_idle_policy = &server->no_idle_policy,
@@ -174,13 +164,44 @@ static void free_timer(uv_handle_t *timer)
 static void open_waits(struct rj_server *server)
 {
     const struct rj_server_options *options = &server->options;
-    rj_timeq_init(&server->waits[RJ_WAIT_HEAD], options->handshake_timeout_ms);
     rj_timeq_init(&server->waits[RJ_WAIT_NEXT], options->keepalive_timeout_ms);
     rj_timeq_init(&server->waits[RJ_WAIT_MESSAGE], options->message_timeout_ms);
     rj_timeq_init(&server->waits[RJ_WAIT_FLUSH], FLUSH_MS);
     server->armed_ms = UINT64_MAX;
     server->timer = rj_calloc(1, sizeof *server->timer);
     uv_timer_init(options->loop, server->timer);
+}
+
+static void let_in(void *context, int fd, struct rj_address *address)
+{
+    struct rj_server *server = context;
+    server->entering = address; /* for on_accepted, which comes within the call */
+    lws_adopt_socket_vhost(server->vhost, fd);
+    if (server->entering)
+        rj_addresses_leave(server->addresses, &server->entering);
+}
+
+static void on_turned_away(void *context, struct rj_address *address, unsigned why)
+{
+    struct rj_server *server = context;
+    rj_addresses_leave(server->addresses, &address);
+    server->counters.overdue += why == 408;
+    server->counters.unreadable += why == 400 || why == 431;
+}
+
+static void open_door(struct rj_server *server)
+{
+    server->linger = rj_linger_new(server->receiver);
+    server->addresses = rj_addresses_new();
+    server->doorman = rj_doorman_new(&(struct rj_doorman_options){
+        .receiver = server->receiver,
+        .linger = server->linger,
+        .max_header_bytes = server->options.max_header_bytes,
+        .timeout_ms = server->options.handshake_timeout_ms,
+        .let_in = let_in,
+        .turned_away = on_turned_away,
+        .context = server,
+    });
 }
 
 enum rj_status rj_server_open(const struct rj_server_options *options, struct rj_server **out)
@@ -197,8 +218,7 @@ enum rj_status rj_server_open(const struct rj_server_options *options, struct rj
         return status;
     }
     server->vhost = lws_get_vhost_by_name(server->context, "default");
-    server->linger = rj_linger_new(server->receiver);
-    server->addresses = rj_addresses_new();
+    open_door(server);
     open_waits(server);
     *out = server;
     return RJ_OK;
@@ -223,20 +243,17 @@ void rj_server_adopt(struct rj_server *server, int fd)
         turn_away(server, fd);
         return;
     }
-    server->entering = address; /* for on_accepted, which comes within the call */
-    lws_adopt_socket_vhost(server->vhost, fd);
-    if (server->entering)
-        rj_addresses_leave(server->addresses, &server->entering);
+    rj_doorman_add(server->doorman, fd, address);
 }
 
 size_t rj_server_peers(const struct rj_server *server)
 {
-    return server->n_peers + rj_linger_count(server->linger);
+    return server->n_peers + rj_doorman_count(server->doorman) + rj_linger_count(server->linger);
 }
 
 size_t rj_server_half_open(const struct rj_server *server)
 {
-    return server->n_half_open;
+    return rj_doorman_count(server->doorman);
 }
 
 const struct rj_server_counters *rj_server_counters(const struct rj_server *server)
@@ -290,7 +307,8 @@ static void on_timer(uv_timer_t *timer)
 
 static void arm_timer(struct rj_server *server, uint64_t now_ms)
 {
-    uint64_t first_ms = rj_linger_deadline(server->linger);
+    uint64_t linger_ms = rj_linger_deadline(server->linger), door_ms = rj_doorman_deadline(server->doorman);
+    uint64_t first_ms = linger_ms < door_ms ? linger_ms : door_ms;
     for (size_t i = 0; i < RJ_WAITS; i++) {
         uint64_t one_ms = rj_timeq_first(&server->waits[i]);
         first_ms = one_ms < first_ms ? one_ms : first_ms;
@@ -318,6 +336,7 @@ static void tick(struct rj_server *server, uint64_t now_ms)
         while ((entry = rj_timeq_expired(&server->waits[i], now_ms)))
             rj_peer_on_overdue(PEER_OF(entry));
     }
+    rj_doorman_tick(server->doorman, now_ms);
     rj_linger_tick(server->linger, now_ms);
 }
 
@@ -372,6 +391,7 @@ void rj_server_close(struct rj_server **taken)
     /* With a foreign loop, handles close while the loop runs, and the second call frees the rest. `pcontext`
      * makes libwebsockets null server->context when it is gone. */
     lws_context_destroy(server->context);
+    rj_doorman_free(&server->doorman);
     rj_linger_free(&server->linger);
     rj_receiver_close(&server->receiver);
     uv_timer_stop(server->timer);

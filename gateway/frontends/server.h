@@ -81,7 +81,6 @@ void rj_server_poke(struct rj_server *server);
 
 /* What a peer may keep us waiting for, one at a time. */
 enum rj_wait {
-    RJ_WAIT_HEAD,    /* its first request */
     RJ_WAIT_NEXT,    /* its next request */
     RJ_WAIT_MESSAGE, /* the rest of a body or message */
     RJ_WAIT_FLUSH,   /* that it reads our last words */
@@ -90,9 +89,6 @@ enum rj_wait {
 
 /* From now on; what was waited for before is forgotten. The peer is told by rj_peer_on_overdue. */
 void rj_server_wait(struct rj_server *server, struct rj_peer *peer, enum rj_wait wait);
-
-/* The peer has sent its first request. */
-void rj_server_note_request(struct rj_server *server, struct rj_peer *peer);
 
 struct rj_receiver *rj_server_receiver(struct rj_server *server);
 struct rj_linger *rj_server_linger(struct rj_server *server);

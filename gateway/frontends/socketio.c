@@ -13,8 +13,7 @@
 #include "proto/base/mem.h"
 
 enum {
-    HELD_PAYLOADS = 4, /* a packet that waits for attachments may hold so many times the largest message */
-    SPARE_FDS = 64,    /* for everything that is no client's connection */
+    SPARE_FDS = 64,               /* for everything that is no client's connection */
     UNASKED_CONNECTIONS = 100000, /* when no setting says how many */
     MAX_ROUTES = 4,
 };
@@ -116,8 +115,8 @@ static void on_timer(uv_timer_t *timer)
 
 static void arm_timer(struct rj_socketio *front, uint64_t now_ms)
 {
-    uint64_t join_ms = rj_timeq_first(&front->shared.joins), eio_ms = rj_eio_deadline(front->eio);
-    uint64_t first_ms = join_ms < eio_ms ? join_ms : eio_ms;
+    uint64_t sio_ms = rj_sio_deadline(&front->shared), eio_ms = rj_eio_deadline(front->eio);
+    uint64_t first_ms = sio_ms < eio_ms ? sio_ms : eio_ms;
     if (first_ms == front->armed_ms)
         return;
     front->armed_ms = first_ms;
@@ -311,9 +310,10 @@ enum rj_status rj_socketio_open(struct rj_gateway *gateway, struct rj_socketio *
     front->shared.gateway = gateway;
     front->shared.has_recovery = conf->recovery;
     front->shared.limits.attachments = conf->max_attachments;
-    front->shared.limits.held_bytes = HELD_PAYLOADS * conf->max_payload_bytes;
+    front->shared.limits.held_bytes = conf->max_packet_bytes;
     front->shared.max_clients = conf->max_clients_per_connection;
     rj_timeq_init(&front->shared.joins, conf->connect_timeout_ms);
+    rj_timeq_init(&front->shared.halves, conf->attachments_timeout_ms);
     front->timer = rj_calloc(1, sizeof *front->timer);
     uv_timer_init(gateway->loop, front->timer);
     front->eio = open_eio(front);

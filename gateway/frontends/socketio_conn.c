@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/bucket.h"
 #include "gateway/engineio.h"
 #include "gateway/frontends/packet_frame.h"
 #include "proto/base/clock.h"
@@ -10,6 +11,9 @@
 
 /* A longer name cannot exist (broker), so it is refused here. */
 enum { MAX_NSP_BYTES = 128 };
+
+/* In the long run; all the namespaces that a connection may have can be joined at once. */
+enum { CONNECTS_A_SECOND = 10 };
 
 struct member {
     struct rj_client *client;
@@ -25,6 +29,8 @@ struct rj_sio_conn {
     struct member *members;
     size_t n_members;
     struct rj_timeq_entry join; /* in shared->joins until a namespace is joined */
+    struct rj_timeq_entry half; /* in shared->halves while a packet waits for attachments */
+    struct rj_bucket connects;  /* that it may send */
     struct rj_sio_conn *next_dead;
 };
 
@@ -96,6 +102,7 @@ static void close_invalid(struct rj_sio_conn *conn, enum rj_status status)
     rj_eio_close(conn->session, RJ_REASON_FORCED_CLOSE,
                  status == RJ_TOO_LARGE  ? "a packet that is too large"
                  : status == RJ_TOO_MANY ? "too many attachments"
+                 : status == RJ_TIMEOUT  ? "attachments that do not come"
                                          : "no Socket.IO packet");
 }
 
@@ -145,6 +152,12 @@ static void on_connect(struct rj_sio_conn *conn, const struct rj_sio_packet *pac
     struct rj_sio_shared *shared = conn->shared;
     if (find_nsp(conn, packet->nsp)) {
         close_forced(conn, "a second CONNECT");
+        return;
+    }
+    /* Joining and leaving by turns costs the broker a session each time. */
+    if (!rj_bucket_take(&conn->connects, CONNECTS_A_SECOND, shared->max_clients + CONNECTS_A_SECOND,
+                        rj_clock_mono_us())) {
+        close_forced(conn, "too many CONNECTs");
         return;
     }
     if (packet->nsp.len > MAX_NSP_BYTES || conn->n_members >= shared->max_clients) {
@@ -226,6 +239,10 @@ static void on_message(void *context, bool is_binary, struct rj_span data)
     else if (status != RJ_NOT_FOUND)
         close_invalid(conn, status);
     rj_sio_decoder_release(&conn->decoder);
+    if (!rj_sio_decoder_is_waiting(&conn->decoder))
+        rj_timeq_cancel(&conn->half);
+    else if (!rj_timeq_holds(&conn->half))
+        rj_timeq_set(&conn->shared->halves, &conn->half, rj_clock_mono_ms());
 }
 
 /* --------------------------------------------------------------------------------------- the session's life
@@ -246,6 +263,7 @@ static void on_closed(void *context, enum rj_reason reason)
 {
     struct rj_sio_conn *conn = context;
     rj_timeq_cancel(&conn->join);
+    rj_timeq_cancel(&conn->half);
     while (conn->n_members) {
         struct member *member = &conn->members[conn->n_members - 1];
         struct rj_client *client = member->client;
@@ -296,12 +314,21 @@ const struct rj_eio_callbacks rj_sio_callbacks = {
     .closed = on_closed,
 };
 
-#define CONN_OF(entry) ((struct rj_sio_conn *)((char *)(entry)-offsetof(struct rj_sio_conn, join)))
+#define CONN_OF(entry, member) ((struct rj_sio_conn *)((char *)(entry)-offsetof(struct rj_sio_conn, member)))
 
 void rj_sio_tick(struct rj_sio_shared *shared, uint64_t now_ms)
 {
-    for (struct rj_timeq_entry *entry; (entry = rj_timeq_expired(&shared->joins, now_ms));)
-        close_forced(CONN_OF(entry), "no namespace joined in time");
+    struct rj_timeq_entry *entry;
+    while ((entry = rj_timeq_expired(&shared->joins, now_ms)))
+        close_forced(CONN_OF(entry, join), "no namespace joined in time");
+    while ((entry = rj_timeq_expired(&shared->halves, now_ms)))
+        close_invalid(CONN_OF(entry, half), RJ_TIMEOUT);
+}
+
+uint64_t rj_sio_deadline(const struct rj_sio_shared *shared)
+{
+    uint64_t join_ms = rj_timeq_first(&shared->joins), half_ms = rj_timeq_first(&shared->halves);
+    return join_ms < half_ms ? join_ms : half_ms;
 }
 
 void rj_sio_free_dead(struct rj_sio_shared *shared)

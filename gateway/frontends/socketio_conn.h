@@ -20,6 +20,7 @@ struct rj_sio_shared {
     bool has_recovery;        /* pid and offset in a CONNECT are ours, not the application's */
     size_t max_clients;       /* namespaces of one connection */
     struct rj_timeq joins;    /* connections that have joined no namespace yet */
+    struct rj_timeq halves;   /* connections with a packet that waits for attachments */
     struct rj_sio_conn *dead; /* to be freed when the turn ends */
     struct rj_buf scratch, pid, offset, auth; /* for one packet */
     uint64_t parse_errors;                    /* connections closed for an invalid packet */
@@ -32,8 +33,11 @@ extern const struct rj_eio_callbacks rj_sio_callbacks;
 /* For rj_client_open. */
 extern const struct rj_frontend_ops rj_sio_ops;
 
-/* Closes the connections that joined nothing in time. */
+/* Closes the connections that joined nothing, or did not complete a packet, in time. */
 void rj_sio_tick(struct rj_sio_shared *shared, uint64_t now_ms);
+
+/* The next time that something is due; UINT64_MAX for never. */
+uint64_t rj_sio_deadline(const struct rj_sio_shared *shared);
 
 /* Frees the connections that were closed in this turn. */
 void rj_sio_free_dead(struct rj_sio_shared *shared);

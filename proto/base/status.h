@@ -24,6 +24,7 @@
     X(UNAVAILABLE, "unavailable", "the broker cannot be reached")                                            \
     X(TIMEOUT, "timeout", "no answer in time")                                                               \
     X(BUSY, "busy", "too much is queued already, try again")                                                 \
+    X(RATE_LIMITED, "rate_limited", "too many events a second")                                              \
     X(CLOSED, "closed", "the connection is closed")                                                          \
     X(VERSION, "version", "the version is not supported")                                                    \
     X(CORRUPT, "corrupt", "stored data fails its checksum")                                                  \

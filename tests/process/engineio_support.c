@@ -4,7 +4,7 @@
 
 static void start(struct server *server, const char *const flags[])
 {
-    enum { FLAGS_MAX = 16 };
+    enum { FLAGS_MAX = 24 };
     char path[512], listen[64];
     const char *argv[FLAGS_MAX + 4] = {rj_process_program("engineio-echo", path, sizeof path), "--listen",
                                        "127.0.0.1:0"};
@@ -50,6 +50,28 @@ int engineio_setup_origins(void **state)
     static const char *const flags[] = {
         "--ping-interval", "25000",          "--ping-timeout",      "20000", "--max-payload",
         "10000",           "--cors-origins", "http://good.example", NULL};
+    return setup_with(state, flags);
+}
+
+int engineio_setup_limits(void **state)
+{
+    static const char *const flags[] = {"--ping-interval",
+                                        "25000",
+                                        "--max-payload",
+                                        "10000",
+                                        "--handshake-timeout",
+                                        "400",
+                                        "--keepalive-timeout",
+                                        "400",
+                                        "--message-timeout",
+                                        "400",
+                                        "--max-header-bytes",
+                                        "2048",
+                                        "--max-connections-address",
+                                        "20",
+                                        "--max-half-open-address",
+                                        "10",
+                                        NULL};
     return setup_with(state, flags);
 }
 

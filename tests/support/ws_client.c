@@ -148,7 +148,7 @@ bool rj_http_read(struct rj_ws_client *client, struct rj_http_answer *answer, un
     size_t head = (size_t)(end + 4 - (const char *)client->in.data);
     rj_buf_put(&answer->head, client->in.data, head);
     drop(client, head);
-    if (sscanf(rj_buf_cstr(&answer->head), "HTTP/1.1 %d", &answer->status) != 1)
+    if (sscanf(rj_buf_cstr(&answer->head), "HTTP/1.%*d %d", &answer->status) != 1)
         return false;
     size_t len = content_length(&answer->head);
     if (!have(client, len, end_ms))

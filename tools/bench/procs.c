@@ -160,7 +160,8 @@ static bool start_gateway(struct procs *procs, unsigned index, char *broker)
     char path[PATH_SIZE], name[48], line[1024], listen[] = "127.0.0.1:0";
     snprintf(name, sizeof name, "gateway-%u", index + 1);
     program_path("rejoin-gateway", path, sizeof path);
-    char *argv[] = {path, (char[]){"--listen"}, listen, (char[]){"--broker"}, broker, NULL};
+    char *argv[] = {path,   (char[]){"--listen"},     listen,        (char[]){"--broker"},
+                    broker, (char[]){"--max-events"}, (char[]){"0"}, NULL};
     if (!start_one(procs, &procs->list[procs->n++], name, argv, line, sizeof line))
         return false;
     unsigned port;

@@ -61,6 +61,7 @@ enum rejoin_status {
     REJOIN_IO,
     REJOIN_INTERNAL,
     REJOIN_NO_USER,
+    REJOIN_RATE_LIMITED,
     REJOIN_MISUSE, /* the call is not allowed here, inside a callback */
 };
 

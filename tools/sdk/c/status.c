@@ -27,6 +27,7 @@ static const enum rj_status protocol[] = {
     [REJOIN_IO] = RJ_IO,
     [REJOIN_INTERNAL] = RJ_INTERNAL,
     [REJOIN_NO_USER] = RJ_NO_USER,
+    [REJOIN_RATE_LIMITED] = RJ_RATE_LIMITED,
 };
 enum { SHARED = sizeof protocol / sizeof protocol[0] };
 
