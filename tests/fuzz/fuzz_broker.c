@@ -66,24 +66,60 @@ static void do_nothing(struct fuzz_world *world, struct fuzz_peer *peer, struct 
     fake_clock_pass(passes[fuzz_below(how, 8)]);
 }
 
-static void do_command(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+/* Who asks for a namespace is new, everybody else is one of the youngest; the highest of those that are grown
+ * stands for a mistake. */
+static void choose_client(const struct fuzz_peer *peer, Rejoin__Command *command)
+{
+    bool is_new = command->kind_case == REJOIN__COMMAND__KIND_CONNECT;
+    if (peer->side == RJ_BUS_BACKENDS || command->client > 5)
+        return;
+    uint64_t back = is_new ? 0 : command->client - 1;
+    command->client = is_new ? peer->last_handle + 1 : peer->last_handle - back % (peer->last_handle + 1);
+}
+
+static void say_command(struct fuzz_world *world, struct fuzz_peer *peer, uint32_t kind,
+                        struct fuzz_bytes *how)
 {
     Rejoin__Item item = REJOIN__ITEM__INIT;
     if (!peer->route)
         peer_hello(world, peer, NULL);
-    uint32_t kind = fuzz_pick_kind(&rejoin__command__descriptor, how);
     item.command = (Rejoin__Command *)(void *)fuzz_grow(&rejoin__command__descriptor, kind, how, &world->seen,
                                                         &world->arena);
     item.kind_case = REJOIN__ITEM__KIND_COMMAND;
-    if (item.command)
-        peer_put(world, peer, &item, fuzz_seldom(how, 32));
+    if (!item.command)
+        return;
+    choose_client(peer, item.command);
+    if (item.command->kind_case == REJOIN__COMMAND__KIND_EVENT && !fuzz_seldom(how, 8))
+        item.command->event->name = "msg"; /* which groups usually ask for */
+    peer_put(world, peer, &item, fuzz_seldom(how, 32));
+}
+
+static void do_command(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    say_command(world, peer, fuzz_pick_kind(&rejoin__command__descriptor, how), how);
+}
+
+/* What much else depends on, from a peer that may say it. */
+static void do_often(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    static const struct {
+        uint32_t kind;
+        bool is_of_backends;
+    } often[] = {
+        {REJOIN__COMMAND__KIND_SERVE, true},    {REJOIN__COMMAND__KIND_EVENT, false},
+        {REJOIN__COMMAND__KIND_PUBLISH, false}, {REJOIN__COMMAND__KIND_ASK, true},
+        {REJOIN__COMMAND__KIND_SEND, true},     {REJOIN__COMMAND__KIND_JOIN, false},
+        {REJOIN__COMMAND__KIND_TAIL, true},     {REJOIN__COMMAND__KIND_JOIN_SOCKETS, true},
+    };
+    size_t at = (size_t)(peer - world->peers), which = fuzz_below(how, sizeof often / sizeof *often);
+    peer = &world->peers[often[which].is_of_backends ? GATEWAYS + at % BACKENDS : at % GATEWAYS];
+    say_command(world, peer, often[which].kind, how);
 }
 
 /* Several steps of a life that is often needed: a client connects and joins. */
 static void do_client(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
     const uint32_t kinds[] = {REJOIN__COMMAND__KIND_CONNECT, REJOIN__COMMAND__KIND_JOIN};
-    uint64_t client = 1 + fuzz_below(how, 6);
     peer = &world->peers[(size_t)(peer - world->peers) % GATEWAYS];
     if (!peer->route)
         peer_hello(world, peer, NULL);
@@ -94,7 +130,7 @@ static void do_client(struct fuzz_world *world, struct fuzz_peer *peer, struct f
         item.kind_case = REJOIN__ITEM__KIND_COMMAND;
         if (!item.command)
             continue;
-        item.command->client = client;
+        item.command->client = peer->last_handle + (i == 0);
         peer_put(world, peer, &item, false);
         world_turn(world, 0);
     }
@@ -132,7 +168,12 @@ static void do_hello(struct fuzz_world *world, struct fuzz_peer *peer, struct fu
     if (hello && !fuzz_seldom(how, 4))
         hello->id = peer->id;
     peer_hello(world, peer, hello);
-    if (peer->side == RJ_BUS_GATEWAYS && fuzz_u8(how) % 4)
+    uint8_t choice = fuzz_u8(how);
+    if (peer->side == RJ_BUS_BACKENDS)
+        return;
+    if (choice % 4)
+        peer_attach_all(world, peer);
+    if (choice % 8)
         do_ready(world, peer, how);
 }
 
@@ -194,8 +235,8 @@ static void do_restart(struct fuzz_world *world, struct fuzz_peer *peer, struct 
 }
 
 static step_action *const actions[] = {
-    do_nothing, do_command, do_command, do_command, do_client, do_item,    do_ready, do_hello,
-    do_behave,  do_behave,  do_repeat,  do_cut,     do_block,  do_garbage, do_store, do_restart,
+    do_nothing, do_command, do_often,  do_often, do_client, do_item,    do_ready, do_hello,
+    do_behave,  do_behave,  do_repeat, do_cut,   do_block,  do_garbage, do_store, do_restart,
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 

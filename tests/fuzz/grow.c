@@ -3,6 +3,9 @@
 #include <stdbool.h>
 #include <string.h>
 
+#include "proto/base/json.h"
+#include "proto/placeholder.h"
+
 enum { DEPTH_MAX = 6, CLIENTS = 6, MANY = 70 };
 
 static const char long_text[] =
@@ -263,4 +266,73 @@ uint32_t fuzz_pick_kind(const ProtobufCMessageDescriptor *type, struct fuzz_byte
         if (is_of_oneof(&type->fields[i]))
             kinds[n++] = type->fields[i].id;
     return n ? kinds[fuzz_below(bytes, n)] : 0;
+}
+
+/* -------------------------------------------------------------------------------------------- tidying */
+
+static void *field_of(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field)
+{
+    return (uint8_t *)message + field->offset;
+}
+
+static size_t count_of(ProtobufCMessage *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    return field ? *(size_t *)(void *)((uint8_t *)message + field->quantifier_offset) : 0;
+}
+
+static bool is_set(ProtobufCMessage *message, const char *name)
+{
+    const ProtobufCFieldDescriptor *field =
+        protobuf_c_message_descriptor_get_field_by_name(message->descriptor, name);
+    return field && *(protobuf_c_boolean *)field_of(message, field);
+}
+
+static void tidy_json(ProtobufCMessage *message, const char *name, ProtobufCBinaryData *value)
+{
+    struct rj_span json = rj_span_of(value->data, value->len);
+    bool is_array = strcmp(name, "args") == 0 || is_set(message, "plain");
+    bool is_good = rj_json_check(json, RJ_JSON_DEPTH) == RJ_OK &&
+                   rj_placeholders_are_valid(json, count_of(message, "attachments")) &&
+                   (!is_array || rj_json_type(json) == RJ_JSON_ARRAY);
+    if (!is_good)
+        *value = (ProtobufCBinaryData){2, (uint8_t *)(uintptr_t) "[]"};
+}
+
+static void tidy_value(ProtobufCMessage *message, const ProtobufCFieldDescriptor *field, void *value)
+{
+    bool is_json = strcmp(field->name, "data") == 0 || strcmp(field->name, "args") == 0;
+    switch (field->type) {
+    case PROTOBUF_C_TYPE_STRING:
+        if (!rj_utf8_is_valid(rj_span_str(*(char **)value)))
+            *(char **)value = (char *)(uintptr_t) "x";
+        break;
+    case PROTOBUF_C_TYPE_BYTES:
+        if (is_json)
+            tidy_json(message, field->name, value);
+        break;
+    case PROTOBUF_C_TYPE_MESSAGE:
+        if (*(ProtobufCMessage **)value)
+            fuzz_tidy(*(ProtobufCMessage **)value);
+        break;
+    default: break;
+    }
+}
+
+void fuzz_tidy(ProtobufCMessage *message)
+{
+    for (unsigned i = 0; i < message->descriptor->n_fields; i++) {
+        const ProtobufCFieldDescriptor *field = &message->descriptor->fields[i];
+        uint8_t *count = (uint8_t *)message + field->quantifier_offset;
+        if (is_of_oneof(field) && *(uint32_t *)(void *)count != field->id)
+            continue;
+        if (field->label != PROTOBUF_C_LABEL_REPEATED) {
+            tidy_value(message, field, field_of(message, field));
+            continue;
+        }
+        uint8_t *list = *(uint8_t **)field_of(message, field);
+        for (size_t k = 0; k < *(size_t *)(void *)count; k++)
+            tidy_value(message, field, list + k * size_of(field));
+    }
 }

@@ -34,6 +34,10 @@ void fuzz_see_number(struct fuzz_numbers *numbers, uint64_t number);
 ProtobufCMessage *fuzz_grow(const ProtobufCMessageDescriptor *type, uint32_t kind, struct fuzz_bytes *bytes,
                             const struct fuzz_seen *seen, struct rj_arena *arena);
 
+/* Puts right what the broker never says: texts that are no UTF-8, `data` and `args` that are no JSON (`args`
+ * and the data of `plain` messages: no array), placeholders that point to no attachment. */
+void fuzz_tidy(ProtobufCMessage *message);
+
 /* The tag of one of the oneof's fields in a message that has one oneof, by a byte. */
 uint32_t fuzz_pick_kind(const ProtobufCMessageDescriptor *type, struct fuzz_bytes *bytes);
 

@@ -75,10 +75,39 @@ static void add(uint64_t *list, size_t *n, uint64_t value)
         list[(*n)++] = value;
 }
 
-static void on_connected(struct fuzz_world *world, const Rejoin__Connected *connected)
+static struct fuzz_client *find_client(struct fuzz_peer *peer, uint64_t handle)
+{
+    for (size_t i = 0; i < CLIENTS_MAX; i++)
+        if (peer->clients[i].handle == handle)
+            return &peer->clients[i];
+    return NULL;
+}
+
+static void forget_client(struct fuzz_peer *peer, uint64_t handle)
+{
+    struct fuzz_client *client = find_client(peer, handle);
+    if (client)
+        *client = (struct fuzz_client){0};
+}
+
+static void note_client(struct fuzz_peer *peer, uint64_t handle, const Rejoin__Connected *connected)
+{
+    struct fuzz_client *client = find_client(peer, handle);
+    if (!client && !(client = find_client(peer, 0)))
+        return;
+    client->handle = handle;
+    client->incarnation = connected->incarnation;
+    snprintf(client->sid, sizeof client->sid, "%s", connected->sid);
+    snprintf(client->pid, sizeof client->pid, "%s", connected->pid);
+}
+
+static void on_connected(struct fuzz_world *world, struct fuzz_peer *peer, const struct sent_command *command,
+                         const Rejoin__Connected *connected)
 {
     HOLDS(connected->sid[0]);
-    HOLDS(connected->from_pos <= memory_store_committed());
+    HOLDS(peer->reuses || connected->from_pos <= memory_store_committed());
+    if (command)
+        note_client(peer, command->client, connected);
     fuzz_see_text(&world->seen.sids, connected->sid);
     if (connected->pid[0])
         fuzz_see_text(&world->seen.pids, connected->pid);
@@ -93,7 +122,7 @@ static void on_reply(struct fuzz_world *world, struct fuzz_peer *peer, const Rej
         HOLDS(command->is_loose || command->replies == 1);
     }
     switch (reply->result_case) {
-    case REJOIN__REPLY__RESULT_CONNECTED: on_connected(world, reply->connected); break;
+    case REJOIN__REPLY__RESULT_CONNECTED: on_connected(world, peer, command, reply->connected); break;
     case REJOIN__REPLY__RESULT_PUBLISHED:
         HOLDS(reply->published->pos <= memory_store_committed());
         fuzz_see_text(&world->seen.offsets, reply->published->offset);
@@ -132,6 +161,7 @@ static void on_item(struct fuzz_world *world, struct fuzz_peer *peer, const Rejo
         break;
     case REJOIN__ITEM__KIND_REPLY: on_reply(world, peer, item->reply); break;
     case REJOIN__ITEM__KIND_DELIVER: on_deliver(world, peer, item->deliver); break;
+    case REJOIN__ITEM__KIND_KICK: forget_client(peer, item->kick->client); break;
     case REJOIN__ITEM__KIND_CAUGHT_UP: HOLDS(item->caught_up->upto <= memory_store_committed()); break;
     case REJOIN__ITEM__KIND_JOB:
         HOLDS(peer->side == RJ_BUS_BACKENDS && item->job->id);
@@ -194,9 +224,26 @@ static void push(struct fuzz_peer *peer, const Rejoin__Item *item)
 static void remember(struct fuzz_peer *peer, const Rejoin__Item *item, bool is_loose)
 {
     struct sent_command *command = &peer->commands[peer->n_commands++];
-    *command = (struct sent_command){
-        .id = item->command->id, .kind = item->command->kind_case, .is_loose = is_loose};
+    *command = (struct sent_command){.id = item->command->id,
+                                     .client = item->command->client,
+                                     .kind = item->command->kind_case,
+                                     .is_loose = is_loose};
     rj_wire_pack(&item->base, &command->item);
+}
+
+/* A gateway never gives a handle twice. */
+static void note_handle(struct fuzz_peer *peer, const Rejoin__Command *command)
+{
+    bool is_first = command->kind_case == REJOIN__COMMAND__KIND_CONNECT ||
+                    command->kind_case == REJOIN__COMMAND__KIND_ATTACH;
+    if (command->kind_case == REJOIN__COMMAND__KIND_DISCONNECT)
+        forget_client(peer, command->client);
+    if (!is_first)
+        return;
+    if (command->client > peer->last_handle && command->client < UINT32_MAX)
+        peer->last_handle = command->client;
+    else
+        peer->reuses = true;
 }
 
 void peer_put(struct fuzz_world *world, struct fuzz_peer *peer, Rejoin__Item *item, bool repeats)
@@ -208,6 +255,7 @@ void peer_put(struct fuzz_world *world, struct fuzz_peer *peer, Rejoin__Item *it
         push(peer, item);
         return;
     }
+    note_handle(peer, item->command);
     if (repeats && peer->n_commands) {
         struct sent_command *old = &peer->commands[peer->n_commands - 1];
         item->command->id = old->id;
@@ -271,6 +319,31 @@ void peer_repeat(struct fuzz_world *world, struct fuzz_peer *peer)
         fake_bus_push(peer->route, rj_buf_span(&out.frame), false);
         rj_wire_free(&out);
     }
+}
+
+void peer_attach_all(struct fuzz_world *world, struct fuzz_peer *peer)
+{
+    bool reuses = peer->reuses;
+    for (size_t i = 0; i < CLIENTS_MAX; i++) {
+        struct fuzz_client *client = &peer->clients[i];
+        Rejoin__Item item = REJOIN__ITEM__INIT;
+        Rejoin__Command command = REJOIN__COMMAND__INIT;
+        Rejoin__Attach attach = REJOIN__ATTACH__INIT;
+        if (!client->handle)
+            continue;
+        attach.pid = client->pid;
+        attach.sid = client->sid;
+        attach.incarnation = client->incarnation;
+        attach.no_recovery = !client->pid[0];
+        attach.namespace_ = "/";
+        command.client = client->handle;
+        command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
+        command.attach = &attach;
+        item.kind_case = REJOIN__ITEM__KIND_COMMAND;
+        item.command = &command;
+        peer_put(world, peer, &item, false);
+    }
+    peer->reuses = reuses; /* these are the same clients */
 }
 
 static void answer_job(struct fuzz_world *world, struct fuzz_peer *peer, uint64_t job, struct fuzz_bytes *how)

@@ -12,11 +12,19 @@
 #include "proto/wire.h"
 #include "tests/fuzz/grow.h"
 
-enum { GATEWAYS = 2, BACKENDS = 3, PEERS = GATEWAYS + BACKENDS, COMMANDS_MAX = 256, TODO_MAX = 16 };
+enum {
+    GATEWAYS = 2,
+    BACKENDS = 3,
+    PEERS = GATEWAYS + BACKENDS,
+    COMMANDS_MAX = 256,
+    CLIENTS_MAX = 16,
+    TODO_MAX = 16
+};
 
 /* A Command that was sent. */
 struct sent_command {
     uint64_t id;
+    uint64_t client;
     uint64_t stream;  /* of the broker's that it was read on; 0: not read yet, or by nobody */
     unsigned kind;    /* for who reads a report */
     unsigned replies; /* on that stream */
@@ -24,11 +32,21 @@ struct sent_command {
     struct rj_buf item;
 };
 
+/* A client that a gateway has, as far as it was told. */
+struct fuzz_client {
+    uint64_t handle; /* 0: none */
+    char sid[FUZZ_TEXT], pid[FUZZ_TEXT];
+    uint64_t incarnation;
+};
+
 struct fuzz_peer {
     enum rj_bus_side side;
     char id[8];
     uint32_t route; /* 0: not connected */
     bool is_wild;   /* has sent what is no frame of ours: its replies prove nothing */
+    bool reuses;    /* has used a handle twice: what is said of its clients proves nothing */
+    uint64_t last_handle;
+    struct fuzz_client clients[CLIENTS_MAX];
     uint64_t last_id;
     struct sent_command commands[COMMANDS_MAX];
     size_t n_commands;
@@ -69,6 +87,9 @@ void peer_cut(struct fuzz_peer *peer);
  */
 void peer_put(struct fuzz_world *world, struct fuzz_peer *peer, Rejoin__Item *item, bool repeats);
 void peer_put_raw(struct fuzz_peer *peer, struct rj_span frame, bool is_malformed);
+
+/* Its live clients, as on a fresh stream. */
+void peer_attach_all(struct fuzz_world *world, struct fuzz_peer *peer);
 
 /* Says again what is unanswered, as a peer does on a fresh stream. */
 void peer_repeat(struct fuzz_world *world, struct fuzz_peer *peer);
