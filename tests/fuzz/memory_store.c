@@ -28,6 +28,7 @@ struct record {
 struct room {
     struct rj_buf key;
     struct rj_room_state state;
+    bool is_forgotten; /* nobody may use it any more; once that is committed it has no key */
 };
 
 struct pair {
@@ -36,14 +37,15 @@ struct pair {
     struct pair *prev, *next; /* ascending */
 };
 
-enum op_kind { APPEND, PUT, DELETE, DELETE_PREFIX, BARRIER, REFUSED };
+enum op_kind { APPEND, PUT, DELETE, DELETE_PREFIX, FORGET, BARRIER, REFUSED };
 
 struct op {
     enum op_kind kind;
     enum rj_store_table table;
     struct rj_buf key, value;
     uint64_t expect;
-    uint64_t pos; /* APPEND: of its record, or of the one that it repeats */
+    uint64_t pos;    /* APPEND: of its record, or of the one that it repeats */
+    rj_room_id room; /* FORGET */
     bool is_duplicate;
     bool is_done; /* committed, its callback has not run */
     enum rj_status status;
@@ -250,6 +252,7 @@ static void commit(struct op *op)
             free_pair(op->table, pair);
         break;
     case DELETE_PREFIX: delete_prefix(op); break;
+    case FORGET: rj_buf_clear(&disk.rooms[op->room - 1].key); break;
     case BARRIER:
     case REFUSED: break;
     }
@@ -318,6 +321,8 @@ static void lose_uncommitted(void)
         free_record(disk.records[--disk.n_records]);
     for (uint32_t i = 0; i < disk.n_rooms; i++)
         disk.rooms[i].state.accepted_seq = disk.rooms[i].state.head_seq = disk.rooms[i].state.head_pos = 0;
+    for (uint32_t i = 0; i < disk.n_rooms; i++)
+        disk.rooms[i].is_forgotten = disk.rooms[i].key.len == 0;
     for (uint64_t pos = 1; pos <= disk.n_records; pos++) {
         const struct record *record = disk.records[pos - 1];
         for (size_t i = 0; i < record->n_rooms; i++) {
@@ -434,7 +439,7 @@ enum rj_status rj_store_room(struct rj_store *store, struct rj_span key, bool cr
     if (key.len == 0 || key.len > RJ_STORE_KEY_MAX)
         return RJ_BAD_NAME;
     for (uint32_t i = 0; i < store->n_rooms; i++)
-        if (rj_span_eq(rj_buf_span(&store->rooms[i].key), key))
+        if (!store->rooms[i].is_forgotten && rj_span_eq(rj_buf_span(&store->rooms[i].key), key))
             return *out = i + 1, RJ_OK;
     if (!create)
         return RJ_NOT_FOUND;
@@ -475,6 +480,7 @@ static uint64_t accept(const struct rj_store_append *append)
     record->payload = copy(append->payload);
     for (size_t i = 0; i < append->n_rooms; i++) {
         HOLDS(append->rooms[i] >= 1 && append->rooms[i] <= disk.n_rooms);
+        HOLDS(!disk.rooms[append->rooms[i] - 1].is_forgotten);
         for (size_t k = 0; k < i; k++)
             HOLDS(record->rooms[k] != append->rooms[i]);
         record->rooms[i] = append->rooms[i];
@@ -496,6 +502,33 @@ void rj_store_append(struct rj_store *store, const struct rj_store_append *appen
         op->pos = accept(append);
     op->appended = done;
     op->ctx = ctx;
+}
+
+bool rj_store_repeat(struct rj_store *store, const struct rj_store_append *append, rj_store_appended *done,
+                     void *ctx)
+{
+    (void)store;
+    uint64_t pos = find_same(append);
+    if (!pos)
+        return false;
+    struct op *op = queue(APPEND);
+    op->pos = pos;
+    op->is_duplicate = true;
+    op->appended = done;
+    op->ctx = ctx;
+    return true;
+}
+
+void rj_store_forget_room(struct rj_store *store, struct rj_span key, rj_store_written *done, void *ctx)
+{
+    rj_room_id room = 0;
+    bool is_there = rj_store_room(store, key, false, &room) == RJ_OK;
+    struct op *op = queue(is_there ? FORGET : BARRIER);
+    op->room = room;
+    op->written = done;
+    op->ctx = ctx;
+    if (is_there)
+        disk.rooms[room - 1].is_forgotten = true;
 }
 
 static struct op *queue_pair(enum op_kind kind, enum rj_store_table table, struct rj_span key, size_t least,
