@@ -9,6 +9,7 @@
 #include "broker/held.h"
 #include "broker/hello.h"
 #include "broker/refill.h"
+#include "broker/rooms.h"
 #include "proto/base/mem.h"
 
 enum { DETACH_PER_TURN = 2000 };
@@ -45,6 +46,7 @@ static void destroy(struct rj_broker *broker, struct rj_gateway *gateway)
     assert(!gateway->clients);
     rj_refill_stop(gateway);
     rj_held_drop(gateway);
+    rj_rooms_forget_joins(gateway);
     rj_broker_forget_route(broker, &gateway->peer);
     broker->gateways.slots[gateway->peer.slot] = NULL;
     broker->gateways.n--;
@@ -83,6 +85,7 @@ void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
     rj_replay_stop_all(gateway); /* of the old stream; the gateway asks again for those that it still wants */
     rj_refill_stop(gateway);
     rj_held_drop(gateway);
+    rj_rooms_forget_joins(gateway); /* they are said again */
     rj_hello_welcome(broker, &gateway->peer, !is_known);
     rj_log(RJ_LOG_INFO, "gateway_hello", RJ_KV_STR("gateway", hello->id),
            RJ_KV_STR("software", hello->software), RJ_KV_U64("upto", gateway->upto),

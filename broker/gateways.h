@@ -14,6 +14,7 @@
 #include "broker/session.h"
 
 struct rj_broker;
+struct rj_joining;
 struct rj_refill_read;
 struct rj_held;
 
@@ -25,9 +26,10 @@ struct rj_gateway {
     uint64_t upto;                   /* while not LIVE: what concerns it stands in its stream up to here */
     struct rj_session *clients;      /* by handle */
     struct rj_session *replays;      /* those of them that are being replayed, the next one first … */
-    struct rj_session *replays_read; /* … and those for which the log is being read */
+    struct rj_session *replays_read; /* … and those that wait for the store */
     unsigned n_replays_read;
     struct rj_held *held;               /* clients with commands that wait for the disk (held.h), by handle */
+    struct rj_joining *joinings;        /* while not LIVE: joins of members, see rooms.c */
     struct rj_refill_read *refill_read; /* while LAGGING: a chunk that is on its way; else NULL */
     uint64_t refill_fresh_ms;           /* as a session's replay_fresh_ms */
 };

@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "broker/broker.h"
+#include "broker/rooms.h"
 #include "broker/targets.h"
 #include "proto/base/mem.h"
 
@@ -140,6 +141,7 @@ static void go_live(struct rj_broker *broker, struct rj_gateway *gateway)
     rj_refill_stop(gateway);
     gateway->state = RJ_GATEWAY_LIVE;
     gateway->peer.upto = gateway->peer.stream ? &broker->delivered : NULL;
+    rj_rooms_answer_joins(broker, gateway);
 }
 
 static void step_one(struct rj_broker *broker, struct rj_gateway *gateway)

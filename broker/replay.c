@@ -33,12 +33,18 @@ struct rj_replay_read {
     uint64_t upto;   /* what was delivered then */
 };
 
+/* Waiting until everything that was accepted before is answered. */
+struct rj_replay_settling {
+    struct rj_session *session; /* NULL: nobody waits any more */
+};
+
 /* ------------------------------------------------------------------------------------------ lists */
 
 static struct rj_session **list_of(struct rj_session *session)
 {
     struct rj_gateway *gateway = session->gateway;
-    return session->replay_read ? &gateway->replays_read : &gateway->replays;
+    bool waits_for_store = session->replay_read || session->replay_settling;
+    return waits_for_store ? &gateway->replays_read : &gateway->replays;
 }
 
 static void take_out(struct rj_session *session)
@@ -53,6 +59,12 @@ static void forget_read(struct rj_session *session)
     read->broker->n_replays_read--;
     session->replay_read = NULL;
     free(read);
+}
+
+static void forget_settling(struct rj_session *session)
+{
+    session->replay_settling->session = NULL;
+    session->replay_settling = NULL;
 }
 
 void rj_replay_start(struct rj_session *session, uint64_t after)
@@ -73,6 +85,8 @@ void rj_replay_stop(struct rj_session *session)
         rj_store_read_cancel(session->replay_read->reading);
         forget_read(session);
     }
+    if (session->replay_settling)
+        forget_settling(session);
     session->is_replaying = false;
 }
 
@@ -179,6 +193,31 @@ static void fail(struct rj_broker *broker, struct rj_session *session, enum rj_s
         rj_end_session(broker, session, "transport error");
 }
 
+/* The leaves are answered; meanwhile the log has grown. */
+static void on_settled(void *ctx, enum rj_status status)
+{
+    struct rj_replay_settling *settling = ctx;
+    struct rj_session *session = settling->session;
+    (void)status;
+    if (session) {
+        take_out(session);
+        session->replay_settling = NULL;
+        DL_PREPEND2(session->gateway->replays, session, replay_prev, replay_next);
+    }
+    free(settling);
+}
+
+static void settle(struct rj_broker *broker, struct rj_session *session)
+{
+    struct rj_replay_settling *settling = rj_alloc(sizeof *settling);
+    settling->session = session;
+    take_out(session);
+    session->replay_settling = settling;
+    session->has_left = false;
+    DL_APPEND2(session->gateway->replays_read, session, replay_prev, replay_next);
+    rj_store_barrier(broker->store, on_settled, settling);
+}
+
 /* ------------------------------------------------------------------------------------------ reading later */
 
 /* Everything that was found is sent: it was read while there was bulk room, and READS_PER_GATEWAY bounds it.
@@ -254,7 +293,8 @@ static bool is_fresh(const struct rj_broker *broker, const struct rj_session *se
            broker->delivered - session->replay_after <= FRESH_RECORDS;
 }
 
-static void read_now(struct rj_broker *broker, struct rj_session *session)
+/* False: it failed, and the session may be gone. */
+static bool read_now(struct rj_broker *broker, struct rj_session *session)
 {
     struct fresh_visit visit = {broker, session};
     uint64_t reached = session->replay_after;
@@ -263,9 +303,10 @@ static void read_now(struct rj_broker *broker, struct rj_session *session)
                                           broker->delivered, chunk, on_fresh_record, &visit, &reached);
     if (status != RJ_OK) {
         fail(broker, session, status);
-        return;
+        return false;
     }
     session->replay_after = reached;
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------ the turn */
@@ -291,11 +332,16 @@ static bool step_one(struct rj_broker *broker, struct rj_session *session)
             read_later(broker, session);
             return true;
         }
-        read_now(broker, session);
+        if (!read_now(broker, session))
+            return true;
     } else {
         session->replay_after = broker->delivered;
     }
-    if (session->is_replaying && session->replay_after >= broker->delivered)
+    if (session->replay_after < broker->delivered)
+        return true;
+    if (session->has_left)
+        settle(broker, session);
+    else
         finish(broker, session, false);
     return true;
 }

@@ -8,6 +8,10 @@
  * been written, is read in the turn itself: so a replay ends in the very turn in which it has read all that
  * was delivered to others, and nothing lies between it and what comes live. Replays pace themselves by the
  * peer's Pongs.
+ *
+ * What the session leaves meanwhile is not read any more, while its gateway takes it for a member until the
+ * leave is answered. So CaughtUp, which lets live messages through, follows that answer: else the client
+ * would get a later message of that room without the earlier ones.
  */
 #ifndef RJ_REPLAY_H
 #define RJ_REPLAY_H

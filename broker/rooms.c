@@ -1,6 +1,7 @@
 #include "broker/rooms.h"
 
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "broker/attendance.h"
 #include "broker/history.h"
@@ -28,9 +29,11 @@ enum rj_status rj_room_authorize(struct rj_broker *broker, const struct rj_sessi
 
 /* ------------------------------------------------------------------------------------------ join */
 
-/* A join on its way to the disk. */
-struct joining {
+/* A join on its way to the disk, or waiting in gateway->joinings. */
+struct rj_joining {
     struct rj_broker *broker;
+    struct rj_joining *prev, *next; /* in that list */
+    bool was_member;
     struct rj_reply_to to;
     struct rj_room_name room;
     uint64_t since_pos;
@@ -40,7 +43,7 @@ struct joining {
 };
 
 /* The messages that the join asked for. All that is completed now is at or before its place in the log. */
-static enum rj_status read_missed(const struct joining *joining, Rejoin__Joined *joined)
+static enum rj_status read_missed(const struct rj_joining *joining, Rejoin__Joined *joined)
 {
     struct rj_broker *broker = joining->broker;
     uint64_t max = broker->conf->history_max;
@@ -65,15 +68,13 @@ static enum rj_status read_missed(const struct joining *joining, Rejoin__Joined 
     return RJ_OK;
 }
 
-static void on_joined(void *ctx, enum rj_status written)
+static void answer_join(struct rj_joining *joining)
 {
-    struct joining *joining = ctx;
     struct rj_broker *broker = joining->broker;
     Rejoin__Joined joined = REJOIN__JOINED__INIT;
     Rejoin__Reply reply = REJOIN__REPLY__INIT;
     struct rj_span name = rj_target_key_name(rj_span_of(joining->room.key, joining->room.key_len));
     const struct rj_room *room = rj_room_find(&broker->rooms, joining->room.id);
-    (void)written; /* any version is expected: it cannot conflict */
     joined.room = rj_arena_copy(&broker->page_arena, name.data, name.len);
     joined.seq = rj_store_room_state(broker->store, joining->room.id).head_seq;
     joined.members = room ? room->members.n : 0;
@@ -86,7 +87,39 @@ static void on_joined(void *ctx, enum rj_status written)
         joined.more = true;
     rj_reply(broker, joining->to, &reply);
     rj_arena_reset(&broker->page_arena);
+}
+
+/* The answer says up to where the room has got, and what comes behind it is later. A member's refill may
+ * still be on its way with what is earlier, so the answer waits for its end. */
+static void on_joined(void *ctx, enum rj_status written)
+{
+    struct rj_joining *joining = ctx;
+    struct rj_gateway *gateway = (struct rj_gateway *)rj_broker_peer(joining->broker, joining->to.peer);
+    (void)written; /* any version is expected: it cannot conflict */
+    if (gateway && joining->was_member && !rj_gateway_is_live(gateway)) {
+        DL_APPEND(gateway->joinings, joining);
+        return;
+    }
+    answer_join(joining);
     free(joining);
+}
+
+void rj_rooms_answer_joins(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    while (gateway->joinings) {
+        struct rj_joining *joining = gateway->joinings;
+        DL_DELETE(gateway->joinings, joining);
+        rj_store_barrier(broker->store, on_joined, joining); /* behind what is being delivered */
+    }
+}
+
+void rj_rooms_forget_joins(struct rj_gateway *gateway)
+{
+    while (gateway->joinings) {
+        struct rj_joining *joining = gateway->joinings;
+        DL_DELETE(gateway->joinings, joining);
+        free(joining);
+    }
 }
 
 struct rj_membership *rj_room_enter(struct rj_broker *broker, struct rj_session *session,
@@ -119,9 +152,10 @@ enum rj_status rj_cmd_join(struct rj_request *request)
     if (is_new)
         membership = rj_room_enter(broker, session, &name);
 
-    struct joining *joining = rj_alloc(sizeof *joining);
-    *joining = (struct joining){
+    struct rj_joining *joining = rj_alloc(sizeof *joining);
+    *joining = (struct rj_joining){
         .broker = broker,
+        .was_member = !is_new,
         .to = request->to,
         .room = name,
         .since_pos = membership->since_pos,
@@ -143,6 +177,7 @@ void rj_room_exit(struct rj_broker *broker, struct rj_session *session, rj_room_
     rj_attendance_leave(broker, session, rj_session_membership(session, room)->room);
     rj_directory_exit_room(session, room);
     rj_room_unref(&broker->rooms, rj_session_remove_room(session, room));
+    session->has_left = true; /* see replay.h */
 }
 
 enum rj_status rj_cmd_leave(struct rj_request *request)

@@ -25,6 +25,10 @@ struct rj_membership *rj_room_enter(struct rj_broker *broker, struct rj_session 
                                     const struct rj_room_name *name);
 void rj_room_exit(struct rj_broker *broker, struct rj_session *session, rj_room_id room);
 
+/* The gateway is LIVE: answers the joins that have waited for it. Its stream is over: forgets them. */
+void rj_rooms_answer_joins(struct rj_broker *broker, struct rj_gateway *gateway);
+void rj_rooms_forget_joins(struct rj_gateway *gateway);
+
 /* Whether a client may publish to a room and read it: RJ_OK, RJ_NOT_JOINED, RJ_BAD_NAME. RJ_NOT_FOUND only
  * without `create`, where the policy lets everybody in but the room does not exist. */
 enum rj_status rj_room_authorize(struct rj_broker *broker, const struct rj_session *session, const char *name,

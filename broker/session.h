@@ -15,6 +15,7 @@ struct rj_gateway;
 struct rj_namespace;
 struct rj_person;
 struct rj_replay_read;
+struct rj_replay_settling;
 struct rj_seat;
 
 enum { RJ_USER_MAX = 128, RJ_SOCKET_DATA_MAX = 65536 };
@@ -61,9 +62,11 @@ struct rj_session {
     uint32_t n_data, n_handshake;
 
     bool is_replaying;                  /* then among gateway->replays, or with `replay_read` … */
-    struct rj_replay_read *replay_read; /* … among gateway->replays_read: a chunk that is on its way */
-    uint64_t replay_after;              /* everything up to here has been replayed */
-    uint64_t replay_fresh_ms;           /* monotonic: that was all there was then; 0 = it was not */
+    struct rj_replay_read *replay_read; /* … among gateway->replays_read: a chunk that is on its way … */
+    struct rj_replay_settling *replay_settling; /* … or all is read, and a leave is not answered yet */
+    bool has_left;                              /* a room, and that may not be answered yet */
+    uint64_t replay_after;                      /* everything up to here has been replayed */
+    uint64_t replay_fresh_ms;                   /* monotonic: that was all there was then; 0 = it was not */
     struct rj_session *replay_prev, *replay_next;
     struct rj_session *dirty_prev, *dirty_next;
 
