@@ -144,7 +144,8 @@ static bool has_long_answer(const Rejoin__Command *command)
 {
     return command->kind_case == REJOIN__COMMAND__KIND_HISTORY ||
            command->kind_case == REJOIN__COMMAND__KIND_JOIN ||
-           command->kind_case == REJOIN__COMMAND__KIND_UNREAD;
+           command->kind_case == REJOIN__COMMAND__KIND_UNREAD ||
+           command->kind_case == REJOIN__COMMAND__KIND_PRESENCE;
 }
 
 /* At most: the broker drops a frame that is too large for it, and everything else in it. */

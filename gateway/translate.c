@@ -1,10 +1,11 @@
 #include "gateway/translate.h"
 
+#include "gateway/translate_presence.h"
 #include "proto/base/json.h"
 #include "proto/offset.h"
 #include "proto/placeholder.h"
 
-enum { NAME_MAX_BYTES = 255, EVENT_MAX_BYTES = 128, ID_MAX_BYTES = 128 };
+enum { NAME_MAX_BYTES = 255, USER_MAX_BYTES = 128, EVENT_MAX_BYTES = 128, ID_MAX_BYTES = 128 };
 
 static const char default_event[] = "room:message";
 
@@ -251,6 +252,26 @@ static enum rj_status read_unread(struct reading *in)
     return RJ_OK;
 }
 
+static enum rj_status read_presence(struct reading *in)
+{
+    Rejoin__Presence *presence = command_new(in, sizeof *presence);
+    rejoin__presence__init(presence);
+    enum rj_status status = take_room(in, &presence->room);
+    if (status)
+        return status;
+    struct rj_span after;
+    bool has_limit;
+    uint64_t limit = 0;
+    if (has_member(in, "after", &after) && !take_text(in, after, USER_MAX_BYTES, &presence->after))
+        return refuse(in, RJ_BAD_REQUEST, "after must be a user's name");
+    if (!take_number(in, "limit", &has_limit, &limit) || (has_limit && limit == 0))
+        return refuse(in, RJ_BAD_REQUEST, "limit must be a whole number of at least 1");
+    presence->limit = u32_at_most(limit);
+    in->command->kind_case = REJOIN__COMMAND__KIND_PRESENCE;
+    in->command->presence = presence;
+    return RJ_OK;
+}
+
 static enum rj_status read_other(struct reading *in)
 {
     Rejoin__Event *event = command_new(in, sizeof *event);
@@ -270,8 +291,9 @@ static const struct {
     const char *event;
     enum rj_status (*read)(struct reading *in);
 } built_in[] = {
-    {"room:join", read_join},       {"room:leave", read_leave}, {"room:publish", read_publish},
-    {"room:history", read_history}, {"room:read", read_read},   {"room:unread", read_unread},
+    {"room:join", read_join},         {"room:leave", read_leave}, {"room:publish", read_publish},
+    {"room:history", read_history},   {"room:read", read_read},   {"room:unread", read_unread},
+    {"room:presence", read_presence},
 };
 
 enum rj_status rj_translate_event(const struct rj_client_event *event, struct rj_arena *arena,
@@ -556,6 +578,7 @@ void rj_translate_reply(const Rejoin__Reply *reply, const char *room, struct rj_
     case REJOIN__REPLY__RESULT_JOINED: put_joined(reply->joined, arena, out); return;
     case REJOIN__REPLY__RESULT_PUBLISHED: put_published(reply->published, &out->json); return;
     case REJOIN__REPLY__RESULT_HISTORY: put_history(reply->history, room ? room : "", arena, out); return;
+    case REJOIN__REPLY__RESULT_PRESENCE: rj_translate_presence(reply->presence, &out->json); return;
     case REJOIN__REPLY__RESULT_READ: put_read(reply->read, &out->json); return;
     case REJOIN__REPLY__RESULT_UNREAD: put_unread(reply->unread, &out->json); return;
     case REJOIN__REPLY__RESULT_EVENT: put_event_answer(reply->event, arena, out); return;

@@ -161,6 +161,33 @@ static void a_socket_is_one_json_object(void **state)
     rj_buf_free(&line);
 }
 
+static void presence_is_one_json_object(void **state)
+{
+    (void)state;
+    static const struct rejoin_present_user ann = {"ann", 2, 5, false, "{\"mood\":1}"},
+                                            bob = {"bob", 0, 6, true, ""};
+    static const struct rejoin_presence counts = {
+        .total = 3, .total_away = 1, .sockets = 5, .anonymous_sockets = 2};
+    static const struct rejoin_user away = {.last_seen_ms = 9}, unknown = {.total = 0};
+    struct rj_buf line = {0};
+    rj_ctl_print_present(&line, &ann);
+    rj_ctl_print_present(&line, &bob);
+    assert_string_equal(
+        rj_buf_cstr(&line),
+        "{\"user\":\"ann\",\"sockets\":2,\"since\":5,\"state\":\"online\",\"data\":{\"mood\":1}}"
+        "{\"user\":\"bob\",\"sockets\":0,\"since\":6,\"state\":\"reconnecting\"}");
+    rj_buf_clear(&line);
+    rj_ctl_print_presence(&line, &counts);
+    assert_string_equal(rj_buf_cstr(&line), "{\"users\":3,\"reconnecting\":1,\"sockets\":5,\"anonymous\":2}");
+    rj_buf_clear(&line);
+    rj_ctl_print_user(&line, "ann", &away);
+    rj_ctl_print_user(&line, "x", &unknown);
+    assert_string_equal(rj_buf_cstr(&line),
+                        "{\"user\":\"ann\",\"state\":\"offline\",\"seen\":9,\"sockets\":0,\"list\":[]}"
+                        "{\"user\":\"x\",\"state\":\"offline\",\"seen\":null,\"sockets\":0,\"list\":[]}");
+    rj_buf_free(&line);
+}
+
 static void whole_metrics_are_printed_as_whole_numbers(void **state)
 {
     (void)state;
@@ -180,6 +207,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(plain_arguments_are_told_from_data),
     cmocka_unit_test(an_emitted_line_has_a_seq_for_each_target),
     cmocka_unit_test(a_socket_is_one_json_object),
+    cmocka_unit_test(presence_is_one_json_object),
     cmocka_unit_test(whole_metrics_are_printed_as_whole_numbers),
 };
 

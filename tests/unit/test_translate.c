@@ -373,6 +373,68 @@ static void what_is_unread_is_listed_by_room(void **state)
         "\"unread\":18446744073709551615,\"seq\":0}],\"more\":true}");
 }
 
+static void presence_is_asked_for_a_room(void **state)
+{
+    struct fixture *f = *state;
+    assert_int_equal(translate(f, "room:presence", "\"tea\""), RJ_OK);
+    assert_int_equal(f->command.kind_case, REJOIN__COMMAND__KIND_PRESENCE);
+    assert_string_equal(f->command.presence->room, "tea");
+    assert_string_equal(f->command.presence->after, "");
+    assert_int_equal(f->command.presence->limit, 0);
+    assert_int_equal(translate(f, "room:presence", "{\"room\":\"tea\",\"after\":\"ann\",\"limit\":5}"),
+                     RJ_OK);
+    assert_string_equal(f->command.presence->after, "ann");
+    assert_int_equal(f->command.presence->limit, 5);
+    static const char *const wrong[] = {
+        "",
+        "{\"limit\":1}",
+        "{\"room\":\"a\",\"limit\":0}",
+        "{\"room\":\"a\",\"limit\":-1}",
+        "{\"room\":\"a\",\"after\":7}",
+        "{\"room\":\"a\",\"after\":\"\"}",
+    };
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++) {
+        assert_int_equal(translate(f, "room:presence", wrong[i]), RJ_BAD_REQUEST);
+        assert_non_null(f->why);
+    }
+}
+
+static void who_is_present_is_listed_with_the_counts(void **state)
+{
+    struct fixture *f = *state;
+    Rejoin__PresenceList__User users[2] = {REJOIN__PRESENCE_LIST__USER__INIT,
+                                           REJOIN__PRESENCE_LIST__USER__INIT};
+    Rejoin__PresenceList__User *both[] = {&users[0], &users[1]};
+    Rejoin__PresenceList list = REJOIN__PRESENCE_LIST__INIT;
+    Rejoin__Reply r = REJOIN__REPLY__INIT;
+    r.result_case = REJOIN__REPLY__RESULT_PRESENCE;
+    r.presence = &list;
+    reply(f, &r);
+    assert_string_equal(
+        rj_buf_cstr(&f->args.json),
+        "{\"ok\":true,\"users\":[],\"count\":0,\"sockets\":0,\"anonymous\":0,\"more\":false}");
+    users[0].user = "\"a\"";
+    users[0].sockets = 2;
+    users[0].since_ms = 7;
+    users[0].data = (ProtobufCBinaryData){3, (uint8_t *)"[1]"};
+    users[1].user = "b";
+    users[1].reconnecting = true;
+    users[1].data = (ProtobufCBinaryData){1, (uint8_t *)"["}; /* never told on as if it were JSON */
+    list.users = both;
+    list.n_users = 2;
+    list.count = 9;
+    list.sockets = 4;
+    list.anonymous = 1;
+    list.more = true;
+    reply(f, &r);
+    assert_string_equal(
+        rj_buf_cstr(&f->args.json),
+        "{\"ok\":true,\"users\":[{\"user\":\"\\\"a\\\"\",\"sockets\":2,\"since\":7,\"state\":\"online\","
+        "\"data\":[1]},"
+        "{\"user\":\"b\",\"sockets\":0,\"since\":0,\"state\":\"reconnecting\"}],\"count\":9,\"sockets\":4,"
+        "\"anonymous\":1,\"more\":true}");
+}
+
 static void nobody_speaks_as_the_server(void **state)
 {
     struct fixture *f = *state;
@@ -399,6 +461,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_plain_message_is_its_arguments),
     cmocka_unit_test_setup_teardown(read_takes_a_seq_or_all_or_forgets, setup, teardown),
     cmocka_unit_test_setup_teardown(what_is_unread_is_listed_by_room, setup, teardown),
+    cmocka_unit_test_setup_teardown(presence_is_asked_for_a_room, setup, teardown),
+    cmocka_unit_test_setup_teardown(who_is_present_is_listed_with_the_counts, setup, teardown),
     cmocka_unit_test_setup_teardown(nobody_speaks_as_the_server, setup, teardown),
 };
 

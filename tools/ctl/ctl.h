@@ -32,7 +32,8 @@ struct rj_ctl_command {
 };
 
 extern const struct rj_ctl_command rj_ctl_publish, rj_ctl_emit, rj_ctl_history, rj_ctl_tail, rj_ctl_stats;
-extern const struct rj_ctl_command rj_ctl_sockets, rj_ctl_rooms, rj_ctl_disconnect, rj_ctl_unread;
+extern const struct rj_ctl_command rj_ctl_sockets, rj_ctl_rooms, rj_ctl_disconnect, rj_ctl_presence,
+    rj_ctl_unread;
 extern const struct rj_ctl_command rj_ctl_backup, rj_ctl_check, rj_ctl_dump;
 
 /* Connects. Not RJ_CTL_DONE: it has said why, and there is nothing to close. */

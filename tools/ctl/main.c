@@ -7,8 +7,9 @@
 enum { DEFAULT_TIMEOUT_MS = 5000, LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000 };
 
 static const struct rj_ctl_command *const commands[] = {
-    &rj_ctl_publish,    &rj_ctl_emit,   &rj_ctl_history, &rj_ctl_tail,   &rj_ctl_sockets, &rj_ctl_rooms,
-    &rj_ctl_disconnect, &rj_ctl_unread, &rj_ctl_stats,   &rj_ctl_backup, &rj_ctl_check,   &rj_ctl_dump,
+    &rj_ctl_publish, &rj_ctl_emit,       &rj_ctl_history,  &rj_ctl_tail,   &rj_ctl_sockets,
+    &rj_ctl_rooms,   &rj_ctl_disconnect, &rj_ctl_presence, &rj_ctl_unread, &rj_ctl_stats,
+    &rj_ctl_backup,  &rj_ctl_check,      &rj_ctl_dump,
 };
 enum { COMMANDS = sizeof commands / sizeof commands[0] };
 

@@ -182,6 +182,49 @@ void rj_ctl_print_unread(struct rj_buf *out, const struct rejoin_unread_room *ro
     rj_buf_put_u8(out, '}');
 }
 
+static const char *state_of(bool is_reconnecting)
+{
+    return is_reconnecting ? "reconnecting" : "online";
+}
+
+void rj_ctl_print_present(struct rj_buf *out, const struct rejoin_present_user *user)
+{
+    put_text(out, "{\"user\":", user->user);
+    put_number(out, ",\"sockets\":", user->sockets);
+    put_number(out, ",\"since\":", user->since_ms);
+    put_text(out, ",\"state\":", state_of(user->is_reconnecting));
+    if (*user->data)
+        put_json_or_null(out, ",\"data\":", user->data);
+    rj_buf_put_u8(out, '}');
+}
+
+void rj_ctl_print_presence(struct rj_buf *out, const struct rejoin_presence *presence)
+{
+    put_number(out, "{\"users\":", presence->total);
+    put_number(out, ",\"reconnecting\":", presence->total_away);
+    put_number(out, ",\"sockets\":", presence->sockets);
+    put_number(out, ",\"anonymous\":", presence->anonymous_sockets);
+    rj_buf_put_u8(out, '}');
+}
+
+void rj_ctl_print_user(struct rj_buf *out, const char *name, const struct rejoin_user *user)
+{
+    put_text(out, "{\"user\":", name);
+    put_text(out, ",\"state\":", user->total ? state_of(user->is_reconnecting) : "offline");
+    if (user->last_seen_ms)
+        put_number(out, ",\"seen\":", user->last_seen_ms);
+    else
+        rj_buf_put_str(out, ",\"seen\":null");
+    put_number(out, ",\"sockets\":", user->total);
+    rj_buf_put_str(out, ",\"list\":[");
+    for (size_t i = 0; i < user->count; i++) {
+        if (i)
+            rj_buf_put_u8(out, ',');
+        rj_ctl_print_socket(out, &user->sockets[i]);
+    }
+    rj_buf_put_str(out, "]}");
+}
+
 void rj_ctl_print_metric(struct rj_buf *out, const struct rejoin_metric *metric)
 {
     const double exact = 9007199254740992.0; /* below 2^53 a whole number is printed as one */

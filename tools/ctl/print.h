@@ -3,6 +3,7 @@
 #define RJ_CTL_PRINT_H
 
 #include "proto/base/buf.h"
+#include "rejoin_presence.h"
 #include "rejoin_reads.h"
 #include "rejoin_sockets.h"
 
@@ -28,6 +29,16 @@ void rj_ctl_print_socket(struct rj_buf *out, const struct rejoin_socket *socket)
 
 /* Appends {"room":…,"members":…} */
 void rj_ctl_print_room(struct rj_buf *out, const struct rejoin_room *room);
+
+/* Appends {"user":…,"sockets":…,"since":…,"state":…,"data":…}, the last where there is any. */
+void rj_ctl_print_present(struct rj_buf *out, const struct rejoin_present_user *user);
+
+/* Appends {"users":…,"reconnecting":…,"sockets":…,"anonymous":…} */
+void rj_ctl_print_presence(struct rj_buf *out, const struct rejoin_presence *presence);
+
+/* Appends {"user":…,"state":…,"seen":…,"sockets":…,"list":[…]}; `state` is online, reconnecting or offline,
+ * `seen` null when it is not known. */
+void rj_ctl_print_user(struct rj_buf *out, const char *name, const struct rejoin_user *user);
 
 /* Appends {"room":…,"unread":…,"seq":…} */
 void rj_ctl_print_unread(struct rj_buf *out, const struct rejoin_unread_room *room);

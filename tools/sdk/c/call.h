@@ -11,6 +11,7 @@
 #include "proto/base/mem.h"
 #include "rejoin.h"
 #include "rejoin.pb-c.h"
+#include "rejoin_presence.h"
 #include "rejoin_reads.h"
 #include "rejoin_serve.h"
 #include "rejoin_sockets.h"
@@ -43,6 +44,8 @@ struct rj_sdk_call {
         rejoin_on_rooms *rooms;
         rejoin_on_read *read;
         rejoin_on_unread *unread;
+        rejoin_on_presence *presence;
+        rejoin_on_user *user;
     } callback; /* may be NULL */
     void *arg;
     uint64_t job; /* of an answer to a job */
