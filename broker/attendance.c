@@ -1,7 +1,6 @@
 #include "broker/attendance.h"
 
 #include <stdlib.h>
-#include <utlist.h>
 
 #include "broker/broker.h"
 #include "broker/delivery.h"
@@ -12,8 +11,6 @@
 #include "proto/base/random.h"
 
 enum {
-    IDLE_MS = 60000,
-    ASKED_MAX = 10000, /* rosters that are kept for those who ask */
     EVENTS_PER_TURN = 500,
     IN_FLIGHT_MAX = 4000, /* writes that may wait for the disk when events are told */
     SEEN_PER_TICK = 200,  /* notes of when a user was there last */
@@ -29,34 +26,28 @@ static bool is_open(const struct rj_broker *broker)
 
 /* ------------------------------------------------------------------------------------------ rosters */
 
-/* The room in RAM that the roster is of; NULL: there is none, or it is a namespace's. */
-static struct rj_room *room_of(const struct rj_broker *broker, const struct rj_roster *roster, rj_room_id *id)
+struct rj_room *rj_attendance_room(const struct rj_broker *broker, const struct rj_roster *roster)
 {
     struct rj_span key = rj_span_of(roster->key, roster->key_len);
-    if (key.data[0] != REJOIN__TARGET__KIND__ROOM || rj_store_room(broker->store, key, false, id) != RJ_OK)
+    rj_room_id id;
+    if (key.data[0] != REJOIN__TARGET__KIND__ROOM || rj_store_room(broker->store, key, false, &id) != RJ_OK)
         return NULL;
-    return rj_room_find(&broker->rooms, *id);
+    return rj_room_find(&broker->rooms, id);
 }
 
-static void close_roster(struct rj_broker *broker, struct rj_roster *roster)
+void rj_attendance_close_roster(struct rj_broker *broker, struct rj_roster *roster)
 {
-    struct rj_attendance *attendance = &broker->attendance;
-    rj_room_id id;
-    struct rj_room *room = room_of(broker, roster, &id);
+    struct rj_room *room = rj_attendance_room(broker, roster);
     if (room) {
         room->roster = NULL;
         room->is_roster_known = false;
     }
-    if (!roster->rule) {
-        DL_DELETE(attendance->asked, roster);
-        attendance->n_asked--;
-        attendance->n_namespaces -= roster->key[0] == REJOIN__TARGET__KIND__NAMESPACE;
-    }
-    rj_presence_close(&attendance->presence, &roster);
+    if (!roster->rule)
+        rj_survey_forget(broker, roster);
+    rj_presence_close(&broker->attendance.presence, &roster);
 }
 
-/* The room's roster, if it has one; it gets one here when it is a room that tells. */
-static struct rj_roster *roster_of(struct rj_broker *broker, struct rj_room *room)
+struct rj_roster *rj_attendance_roster(struct rj_broker *broker, struct rj_room *room)
 {
     struct rj_attendance *attendance = &broker->attendance;
     if (room->is_roster_known)
@@ -71,8 +62,11 @@ static struct rj_roster *roster_of(struct rj_broker *broker, struct rj_room *roo
     return room->roster;
 }
 
+/* NULL: nobody has asked about it lately. */
 static struct rj_roster *namespace_roster(const struct rj_broker *broker, const char *nsp)
 {
+    if (!broker->attendance.surveys.n_namespaces)
+        return NULL;
     uint8_t key[RJ_TARGET_KEY_MAX];
     size_t len = rj_target_key(key, REJOIN__TARGET__KIND__NAMESPACE, nsp, "");
     return rj_presence_find(&broker->attendance.presence, rj_span_of(key, len));
@@ -80,9 +74,9 @@ static struct rj_roster *namespace_roster(const struct rj_broker *broker, const 
 
 /* ------------------------------------------------------------------------------------------ who was there */
 
-static uint64_t since_of(const struct rj_session *session, const struct rj_membership *membership)
+uint64_t rj_attendance_since(const struct rj_session *session, rj_room_id room)
 {
-    uint64_t joined_ms = (uint64_t)membership->since_s * 1000;
+    uint64_t joined_ms = room ? (uint64_t)rj_session_membership(session, room)->since_s * 1000 : 0;
     return joined_ms > session->connected_ms ? joined_ms : session->connected_ms;
 }
 
@@ -100,29 +94,45 @@ static bool is_only_one(const struct rj_broker *broker, const struct rj_session 
     return sockets && sockets->n == 1;
 }
 
+/* Only who has a user is in rosters; but a survey that is under way must hear of every place that is left. */
+static bool concerns_us(const struct rj_broker *broker, const struct rj_session *session)
+{
+    return session->user[0] || broker->attendance.surveys.n_unfinished;
+}
+
 static void exit_room(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room,
                       bool is_for_good)
 {
-    struct rj_roster *roster = roster_of(broker, room);
+    struct rj_roster *roster = rj_attendance_roster(broker, room);
     uint64_t until_ms = 0;
-    if (!roster)
+    if (!roster ||
+        !rj_survey_leave(broker, roster, &room->members, rj_session_membership(session, room->id)->place))
         return;
     if (!is_for_good && roster->rule)
         until_ms = seen_ms(broker, session) + roster->rule->grace_ms;
-    rj_presence_exit(&broker->attendance.presence, roster, session->user, until_ms);
+    if (session->user[0])
+        rj_presence_exit(&broker->attendance.presence, roster, session->user, until_ms);
+}
+
+static void exit_namespace(struct rj_broker *broker, const struct rj_session *session)
+{
+    struct rj_roster *roster = namespace_roster(broker, session->nsp);
+    const struct rj_members *members = rj_directory_namespace(&broker->directory, session->nsp);
+    if (roster && rj_survey_leave(broker, roster, members, session->home_place) && session->user[0])
+        rj_presence_exit(&broker->attendance.presence, roster, session->user, 0);
 }
 
 void rj_attendance_join(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room)
 {
-    struct rj_roster *roster = session->user[0] ? roster_of(broker, room) : NULL;
+    struct rj_roster *roster = session->user[0] ? rj_attendance_roster(broker, room) : NULL;
     if (roster)
         rj_presence_enter(&broker->attendance.presence, roster, session->user,
-                          since_of(session, rj_session_membership(session, room->id)));
+                          rj_attendance_since(session, room->id));
 }
 
 void rj_attendance_leave(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room)
 {
-    if (session->user[0])
+    if (concerns_us(broker, session))
         exit_room(broker, session, room, true);
 }
 
@@ -133,7 +143,7 @@ void rj_attendance_begin(struct rj_broker *broker, const struct rj_session *sess
         return;
     for (size_t i = 0; i < session->n_rooms; i++)
         rj_attendance_join(broker, session, session->rooms[i].room);
-    struct rj_roster *roster = attendance->n_namespaces ? namespace_roster(broker, session->nsp) : NULL;
+    struct rj_roster *roster = namespace_roster(broker, session->nsp);
     if (roster)
         rj_presence_enter(&attendance->presence, roster, session->user, session->connected_ms);
     if (is_only_one(broker, session))
@@ -142,90 +152,14 @@ void rj_attendance_begin(struct rj_broker *broker, const struct rj_session *sess
 
 void rj_attendance_end(struct rj_broker *broker, const struct rj_session *session)
 {
-    struct rj_attendance *attendance = &broker->attendance;
-    if (!session->user[0] || !is_open(broker))
+    if (!is_open(broker) || !concerns_us(broker, session))
         return;
     for (size_t i = 0; i < session->n_rooms; i++)
         exit_room(broker, session, session->rooms[i].room, session->is_ended);
-    struct rj_roster *roster = attendance->n_namespaces ? namespace_roster(broker, session->nsp) : NULL;
-    if (roster)
-        rj_presence_exit(&attendance->presence, roster, session->user, 0);
-    if (is_only_one(broker, session))
-        rj_last_seen_go(&attendance->seen, session->nsp, session->user,
+    exit_namespace(broker, session);
+    if (session->user[0] && is_only_one(broker, session))
+        rj_last_seen_go(&broker->attendance.seen, session->nsp, session->user,
                         rj_clock_wall_ms() - (broker->now_ms - seen_ms(broker, session)));
-}
-
-/* ------------------------------------------------------------------------------------------ asking */
-
-static void keep_for_a_while(struct rj_broker *broker, struct rj_roster *roster)
-{
-    struct rj_attendance *attendance = &broker->attendance;
-    DL_DELETE(attendance->asked, roster);
-    DL_APPEND(attendance->asked, roster);
-    roster->asked_ms = broker->now_ms;
-}
-
-static struct rj_roster *begin_asked(struct rj_broker *broker, struct rj_span key)
-{
-    struct rj_attendance *attendance = &broker->attendance;
-    if (attendance->n_asked == ASKED_MAX)
-        close_roster(broker, attendance->asked);
-    struct rj_roster *roster = rj_presence_open(&attendance->presence, key, NULL);
-    DL_APPEND(attendance->asked, roster);
-    attendance->n_asked++;
-    attendance->n_namespaces += key.data[0] == REJOIN__TARGET__KIND__NAMESPACE;
-    return roster;
-}
-
-/* Goes once over the room's members, about a third of a microsecond for each. */
-static struct rj_roster *survey_room(struct rj_broker *broker, struct rj_room *room)
-{
-    struct rj_roster *roster = begin_asked(broker, rj_room_key(room));
-    for (uint32_t i = 0; i < room->members.n; i++) {
-        const struct rj_session *session = room->members.list[i].session;
-        if (session->user[0])
-            rj_presence_enter(&broker->attendance.presence, roster, session->user,
-                              since_of(session, rj_session_membership(session, room->id)));
-    }
-    room->roster = roster;
-    return roster;
-}
-
-static struct rj_roster *survey_namespace(struct rj_broker *broker, const char *nsp,
-                                          const struct rj_members *members)
-{
-    uint8_t key[RJ_TARGET_KEY_MAX];
-    size_t len = rj_target_key(key, REJOIN__TARGET__KIND__NAMESPACE, nsp, "");
-    struct rj_roster *roster = begin_asked(broker, rj_span_of(key, len));
-    for (uint32_t i = 0; i < members->n; i++) {
-        const struct rj_session *session = members->list[i].session;
-        if (session->user[0])
-            rj_presence_enter(&broker->attendance.presence, roster, session->user, session->connected_ms);
-    }
-    return roster;
-}
-
-struct rj_roster *rj_attendance_of_room(struct rj_broker *broker, rj_room_id id, struct rj_span key)
-{
-    struct rj_room *room = rj_room_find(&broker->rooms, id);
-    struct rj_roster *roster =
-        room ? roster_of(broker, room) : rj_presence_find(&broker->attendance.presence, key);
-    if (!roster && room && room->members.n)
-        roster = survey_room(broker, room);
-    if (roster && !roster->rule)
-        keep_for_a_while(broker, roster);
-    return roster;
-}
-
-struct rj_roster *rj_attendance_of_namespace(struct rj_broker *broker, const char *nsp)
-{
-    const struct rj_members *members = rj_directory_namespace(&broker->directory, nsp);
-    struct rj_roster *roster = namespace_roster(broker, nsp);
-    if (!roster && members)
-        roster = survey_namespace(broker, nsp, members);
-    if (roster)
-        keep_for_a_while(broker, roster);
-    return roster;
 }
 
 /* ------------------------------------------------------------------------------------------ telling */
@@ -331,9 +265,11 @@ static void on_summed(void *ctx, struct rj_roster *roster, uint64_t joined, uint
     rj_store_barrier(broker->store, on_durable, telling_new(broker, roster, room, &data));
 }
 
+/* One that is unfinished only seems empty. */
 static void on_emptied(void *ctx, struct rj_roster *roster)
 {
-    close_roster(ctx, roster);
+    if (!roster->is_unfinished)
+        rj_attendance_close_roster(ctx, roster);
 }
 
 bool rj_attendance_step(struct rj_broker *broker)
@@ -362,8 +298,7 @@ static bool is_settling(const struct rj_broker *broker)
 void rj_attendance_tick(struct rj_broker *broker)
 {
     struct rj_attendance *attendance = &broker->attendance;
-    while (attendance->asked && broker->now_ms - attendance->asked->asked_ms > IDLE_MS)
-        close_roster(broker, attendance->asked);
+    rj_survey_tick(broker);
     attendance->presence.holds_recalled = is_settling(broker);
     rj_last_seen_tick(&attendance->seen, broker->now_ms, rj_clock_wall_ms(), SEEN_PER_TICK);
 }

@@ -5,9 +5,8 @@
  * Presence is of users. A session without one is counted among a room's sockets and has no name to be listed
  * or told under.
  *
- * Which rosters there are: those of rooms that tell, as long as anybody is in them; and, for IDLE_MS after
- * the last question, those of rooms and namespaces that somebody has asked about. All other rooms cost
- * nothing.
+ * Which rosters there are: those of rooms that tell, as long as anybody is in them, and surveys (survey.h) of
+ * rooms and namespaces that somebody has asked about. All other rooms cost nothing.
  *
  * A user's grace is counted from when it was seen last: of the clients of a gateway whose lease is over, from
  * the gateway's last sign. So with a grace no longer than the lease a dead gateway's users have left when its
@@ -19,6 +18,7 @@
 #include "broker/last_seen.h"
 #include "broker/presence.h"
 #include "broker/room.h"
+#include "broker/survey.h"
 
 struct rj_broker;
 struct rj_session;
@@ -27,8 +27,7 @@ struct rj_attendance {
     struct rj_presence_rules rules;
     struct rj_presence presence;
     struct rj_last_seen seen;
-    struct rj_roster *asked;      /* without a rule; the one that was asked about longest ago first */
-    size_t n_asked, n_namespaces; /* of those: all, and of namespaces */
+    struct rj_surveys surveys;
     uint64_t joins, leaves, sums; /* told */
 };
 
@@ -43,9 +42,16 @@ void rj_attendance_end(struct rj_broker *broker, const struct rj_session *sessio
 void rj_attendance_join(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room);
 void rj_attendance_leave(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room);
 
-/* Who is in a room, or in a namespace; NULL: no user is. Valid until the next change. */
-struct rj_roster *rj_attendance_of_room(struct rj_broker *broker, rj_room_id id, struct rj_span key);
-struct rj_roster *rj_attendance_of_namespace(struct rj_broker *broker, const char *nsp);
+/* The roster that the room has, or gets here because it tells; NULL: none. */
+struct rj_roster *rj_attendance_roster(struct rj_broker *broker, struct rj_room *room);
+
+/* The room in RAM that a roster is of; NULL: there is none. */
+struct rj_room *rj_attendance_room(const struct rj_broker *broker, const struct rj_roster *roster);
+
+/* From when on the session has been in the room (0: in its namespace), Unix ms. */
+uint64_t rj_attendance_since(const struct rj_session *session, rj_room_id room);
+
+void rj_attendance_close_roster(struct rj_broker *broker, struct rj_roster *roster);
 
 /* At every tick; and once a turn: tells what is due. True: there is more. */
 void rj_attendance_tick(struct rj_broker *broker);

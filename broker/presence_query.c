@@ -7,6 +7,7 @@
 #include "broker/socket.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
+#include "proto/base/mem.h"
 
 enum {
     LIMIT_DEFAULT = 100,
@@ -55,6 +56,7 @@ static struct sight look_at(const struct rj_broker *broker, const char *nsp, con
     const struct rj_members *sockets = rj_directory_user(&broker->directory, nsp, user);
     struct sight sight = {0};
     uint64_t oldest = UINT64_MAX;
+    sight.is_vouched_for = sockets && sockets->n > LOOKED_AT; /* some gateway of so many will be there */
     for (uint32_t i = 0; sockets && i < sockets->n && i < LOOKED_AT; i++) {
         const struct rj_session *session = sockets->list[i].session;
         if (room && !rj_session_membership(session, room))
@@ -76,7 +78,17 @@ struct place {
     const char *nsp;
     rj_room_id room;                  /* 0: the namespace, or a room that never was */
     const struct rj_members *members; /* NULL: nobody */
-    const struct rj_roster *roster;   /* NULL: no user */
+    struct rj_roster *roster;         /* NULL: no user */
+};
+
+/* The question itself; it may take several turns. */
+struct question {
+    struct rj_round round; /* first */
+    bool is_about_namespace;
+    struct rj_room_name room; /* else; its id is 0 when it never was */
+    size_t limit;             /* 0: the counts alone */
+    char nsp[RJ_NAMESPACE_MAX + 1];
+    char after[RJ_USER_MAX + 1];
 };
 
 static Rejoin__PresenceList__User *entry_of(struct rj_broker *broker, const struct place *place,
@@ -109,10 +121,8 @@ static void fill_page(struct rj_broker *broker, const struct place *place, const
     list->more = who != NULL;
 }
 
-static void answer(struct rj_request *request, const struct place *place)
+static void answer(struct rj_broker *broker, const struct question *question, const struct place *place)
 {
-    struct rj_broker *broker = request->broker;
-    const Rejoin__Presence *asked = request->command->presence;
     Rejoin__PresenceList list = REJOIN__PRESENCE_LIST__INIT;
     Rejoin__Reply reply = REJOIN__REPLY__INIT;
     list.sockets = list.anonymous = place->members ? place->members->n : 0;
@@ -120,52 +130,82 @@ static void answer(struct rj_request *request, const struct place *place)
         list.count = place->roster->n;
         list.reconnecting = place->roster->n_away;
         list.anonymous -= place->roster->n_sockets;
-        if (!asked->count_only)
-            fill_page(broker, place, asked->after, limit_of(asked->limit), &list);
+        if (question->limit)
+            fill_page(broker, place, question->after, question->limit, &list);
     }
     reply.result_case = REJOIN__REPLY__RESULT_PRESENCE;
     reply.presence = &list;
-    rj_reply(broker, request->to, &reply);
+    rj_reply(broker, question->round.to, &reply);
     rj_arena_reset(&broker->page_arena);
 }
 
-/* A room that never was has nobody in it. */
-static enum rj_status find_room(struct rj_request *request, const char *nsp, struct place *place)
+/* The place as it is now. */
+static struct place find_place(struct rj_broker *broker, const struct question *question)
 {
-    struct rj_broker *broker = request->broker;
+    struct place place = {.nsp = question->nsp, .room = question->room.id};
+    if (question->is_about_namespace) {
+        place.members = rj_directory_namespace(&broker->directory, question->nsp);
+        place.roster = rj_survey_namespace(broker, question->nsp);
+    } else if (place.room) {
+        const struct rj_room *room = rj_room_find(&broker->rooms, place.room);
+        place.members = room ? &room->members : NULL;
+        place.roster =
+            rj_survey_room(broker, place.room, rj_span_of(question->room.key, question->room.key_len));
+    }
+    return place;
+}
+
+/* The first question about a place goes over its members, a share a turn. */
+static bool step(struct rj_broker *broker, struct rj_round *round, uint64_t end_us)
+{
+    struct question *question = (struct question *)round;
+    struct place place = find_place(broker, question);
+    if (place.roster && !rj_survey_go_on(broker, place.roster, end_us))
+        return false;
+    answer(broker, question, &place);
+    return true;
+}
+
+static void question_free(struct rj_broker *broker, struct rj_round *round)
+{
+    (void)broker;
+    free(round);
+}
+
+/* A room that never was has nobody in it: its id is 0. */
+static enum rj_status find_room(struct rj_request *request, const char *nsp, struct rj_room_name *out)
+{
     const char *asked = request->command->presence->room;
-    struct rj_room_name name;
     enum rj_status status = request->session
-                                ? rj_room_authorize(broker, request->session, asked, false, &name)
-                                : rj_room_resolve(broker, nsp, asked, false, &name);
-    if (status != RJ_OK)
-        return status == RJ_NOT_FOUND ? RJ_OK : status;
-    const struct rj_room *room = rj_room_find(&broker->rooms, name.id);
-    place->room = name.id;
-    place->members = room ? &room->members : NULL;
-    place->roster = rj_attendance_of_room(broker, name.id, rj_span_of(name.key, name.key_len));
+                                ? rj_room_authorize(request->broker, request->session, asked, false, out)
+                                : rj_room_resolve(request->broker, nsp, asked, false, out);
+    if (status != RJ_NOT_FOUND)
+        return status;
+    out->id = 0;
     return RJ_OK;
 }
 
 enum rj_status rj_cmd_presence(struct rj_request *request)
 {
-    struct rj_broker *broker = request->broker;
     const Rejoin__Presence *asked = request->command->presence;
-    struct place place = {.nsp = request->session ? request->session->nsp : asked->namespace_};
-    if (!request->session && !rj_namespace_is_known(broker, place.nsp))
+    const char *nsp = request->session ? request->session->nsp : asked->namespace_;
+    bool is_about_namespace = !request->session && !asked->room[0];
+    struct rj_room_name room = {.id = 0};
+    if (!request->session && !rj_namespace_is_known(request->broker, nsp))
         return RJ_BAD_NAMESPACE;
     if (strlen(asked->after) > RJ_USER_MAX)
         return RJ_BAD_NAME;
-    if (asked->room[0] || request->session) {
-        enum rj_status status = find_room(request, place.nsp, &place);
-        if (status != RJ_OK)
-            return status;
-    } else {
-        place.members = rj_directory_namespace(&broker->directory, place.nsp);
-        place.roster = rj_attendance_of_namespace(broker, place.nsp);
-    }
-    answer(request, &place);
-    return RJ_OK;
+    enum rj_status status = is_about_namespace ? RJ_OK : find_room(request, nsp, &room);
+    if (status != RJ_OK)
+        return status;
+    struct question *question = rj_calloc(1, sizeof *question);
+    question->round = (struct rj_round){.step = step, .free = question_free, .to = request->to};
+    question->is_about_namespace = is_about_namespace;
+    question->room = room;
+    question->limit = asked->count_only ? 0 : limit_of(asked->limit);
+    memcpy(question->nsp, nsp, strlen(nsp));
+    memcpy(question->after, asked->after, strlen(asked->after));
+    return rj_round_begin(request->broker, &question->round);
 }
 
 /* ------------------------------------------------------------------------------------------ one user */

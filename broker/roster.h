@@ -39,8 +39,10 @@ struct rj_roster {
     uint64_t window_ms;            /* when the present second began … */
     uint64_t told_in_window;       /* … and what was told in it */
     bool is_ready;                 /* among those with something to tell */
-    struct rj_roster *prev, *next; /* of those, or of rosters kept for those who ask */
-    uint64_t asked_ms;             /* monotonic: when anybody last asked; for those without a rule */
+    struct rj_roster *prev, *next; /* of those, or of surveys */
+    uint64_t asked_ms;             /* of a survey (survey.h), monotonic: when anybody last asked */
+    uint32_t left;                 /* of one that is unfinished: members that are not entered yet */
+    bool is_unfinished;
     UT_hash_handle hh;
     size_t key_len;
     uint8_t key[]; /* the place, as a target's key (room.h) */

@@ -288,6 +288,85 @@ static void a_long_list_comes_in_pages(void **state)
     close_world(&world);
 }
 
+enum { CROWD = 15000, CROWD_USERS = 5000, STIR = 300 };
+
+static void add_connect(struct rj_test_peer *gateway, unsigned client, bool is_anonymous)
+{
+    char auth[64] = "";
+    Rejoin__Connect connect = REJOIN__CONNECT__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    if (!is_anonymous)
+        snprintf(auth, sizeof auth, "{\"user\":\"u%04u\"}", client * 7 % CROWD_USERS);
+    connect.namespace_ = "/";
+    connect.auth = (ProtobufCBinaryData){strlen(auth), (uint8_t *)auth};
+    command.kind_case = REJOIN__COMMAND__KIND_CONNECT;
+    command.connect = &connect;
+    rj_test_peer_add_command(gateway, client, &command);
+}
+
+static void add_disconnect(struct rj_test_peer *gateway, unsigned client)
+{
+    Rejoin__Disconnect disconnect = REJOIN__DISCONNECT__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    command.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
+    command.disconnect = &disconnect;
+    rj_test_peer_add_command(gateway, client, &command);
+}
+
+/* Of the clients whose numbers are set: their users by how many sockets they have. */
+static void assert_counts(struct rj_test_peer *backend, const bool *is_here)
+{
+    unsigned sockets[CROWD_USERS] = {0}, n = 0;
+    char after[16] = "";
+    bool has_more = true;
+    for (unsigned i = 1; i < CROWD; i++)
+        if (is_here[i] && i % 10)
+            sockets[i * 7 % CROWD_USERS]++;
+    while (has_more) {
+        const Rejoin__PresenceList *page = ask_presence(backend, 0, "tea", after, 1000)->presence;
+        for (size_t i = 0; i < page->n_users; i++, n++)
+            assert_int_equal(page->users[i]->sockets, sockets[atoi(page->users[i]->user + 1)]);
+        has_more = page->more;
+        if (has_more)
+            snprintf(after, sizeof after, "%s", page->users[page->n_users - 1]->user);
+    }
+    for (unsigned u = 0; u < CROWD_USERS; u++)
+        n -= sockets[u] > 0;
+    assert_int_equal(n, 0);
+}
+
+/* The first question takes several turns for so many. What follows it in the same frame is handled while the
+ * survey is under way. */
+static void a_room_is_surveyed_while_it_changes(void **state)
+{
+    (void)state;
+    struct world world;
+    bool is_here[CROWD] = {false};
+    Rejoin__Presence asked = REJOIN__PRESENCE__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    open_told(&world);
+    for (unsigned i = 1; i < CROWD; i++, is_here[i - 1] = true)
+        add_connect(&world.gateway, i, i % 10 == 0);
+    rj_test_peer_flush(&world.gateway);
+    assert_true(rj_eventually(3 * RJ_TEST_DEADLINE_MS,
+                              rj_test_peer_metric(&world.gateway, "rejoin_broker_sockets") == CROWD - 1));
+    uint64_t moving = say_move(&world.backend, &(struct meant){0}, LIST("tea"), false);
+    assert_true(rj_eventually(3 * RJ_TEST_DEADLINE_MS, rj_test_peer_reply(&world.backend, moving) != NULL));
+    asked.room = "tea";
+    command.kind_case = REJOIN__COMMAND__KIND_PRESENCE;
+    command.presence = &asked;
+    uint64_t question = rj_test_peer_add_command(&world.gateway, 1, &command);
+    for (unsigned i = 0; i < STIR; i++) {
+        unsigned goes = 2 + i * 7919 % (CROWD - 2);
+        add_disconnect(&world.gateway, goes);
+        is_here[goes] = false;
+    }
+    rj_test_peer_flush(&world.gateway);
+    assert_non_null(rj_test_peer_reply(&world.gateway, question));
+    assert_counts(&world.backend, is_here);
+    close_world(&world);
+}
+
 /* ------------------------------------------------------------------------------------------ asking */
 
 static void only_members_may_ask_and_backends(void **state)
@@ -385,6 +464,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_room_that_tells_no_more_forgets_whom_it_told),
     cmocka_unit_test(a_crowd_is_told_as_a_sum),
     cmocka_unit_test(a_long_list_comes_in_pages),
+    cmocka_unit_test(a_room_is_surveyed_while_it_changes),
     cmocka_unit_test(only_members_may_ask_and_backends),
     cmocka_unit_test(what_a_backend_shows_of_a_socket_is_listed),
     cmocka_unit_test(a_user_is_known_by_its_sockets_and_when_it_was_seen_last),
