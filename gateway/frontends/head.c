@@ -34,10 +34,10 @@ static bool starts_with(struct rj_span text, const char *prefix)
 static bool is_request_line(struct rj_span line, bool is_whole)
 {
     size_t at = 0;
-    while (at < line.len && at <= MAX_METHOD && is_upper(line.data[at]))
+    while (at < line.len && at < MAX_METHOD && is_upper(line.data[at]))
         at++;
     if (at == line.len)
-        return !is_whole && at <= MAX_METHOD;
+        return !is_whole;
     if (at == 0 || line.data[at] != ' ' || starts_with(line, "CONNECT "))
         return false;
     struct rj_span target = rj_span_from(line, at + 1);

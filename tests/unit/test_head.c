@@ -37,6 +37,7 @@ static void what_is_no_request_is_bad_as_soon_as_it_shows(void **state)
         " GET",
         "\r\n",
         "AAAAAAAAAAAAAAAAAAAAAAAA",
+        "AAAAAAAAAAAAAAAAA / HTTP/1.1\r\n\r\n", /* the method has a letter too many */
         "GET http://a/",
         "CONNECT a:1",
         "CONNECT / HTTP/1.1\r\n\r\n",
