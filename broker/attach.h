@@ -9,7 +9,10 @@
 void rj_attach(struct rj_broker *broker, struct rj_session *session, struct rj_gateway *gateway,
                uint64_t handle, struct rj_seat *admitted);
 
-/* What follows takes a `reason`, one of Socket.IO's own strings, which backends get with Closed. */
+/* What follows takes a `reason`, one of Socket.IO's own strings, which backends get with Closed. When it is
+ * the broker that has a client's transport dropped, this one, which is also what the gateway counts it under:
+ */
+#define RJ_REASON_DROPPED "forced close"
 
 /* Takes it from its gateway in RAM alone, because it goes to another one. */
 void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, const char *reason);

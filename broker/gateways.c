@@ -121,13 +121,13 @@ struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t 
     return session;
 }
 
-void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *reason)
+void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *why)
 {
     Rejoin__Kick kick = REJOIN__KICK__INIT;
     Rejoin__Item item = REJOIN__ITEM__INIT;
     kick.client = handle;
     kick.how = REJOIN__KICK__HOW__TRANSPORT;
-    kick.reason = (char *)(uintptr_t)reason;
+    kick.reason = (char *)(uintptr_t)why;
     item.kind_case = REJOIN__ITEM__KIND_KICK;
     item.kick = &kick;
     rj_peer_put(&gateway->peer, &item);
@@ -143,10 +143,13 @@ void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle)
     rj_peer_put(&gateway->peer, &item);
 }
 
-void rj_gateway_kick_all(struct rj_gateway *gateway, const char *reason)
+void rj_gateway_kick_all(struct rj_broker *broker, struct rj_gateway *gateway, const char *why)
 {
-    for (struct rj_session *session = gateway->clients; session; session = session->by_handle.next)
-        rj_gateway_kick(gateway, session->handle, reason);
+    struct rj_session *session, *next;
+    HASH_ITER (by_handle, gateway->clients, session, next) {
+        rj_gateway_kick(gateway, session->handle, why);
+        rj_detach(broker, session, RJ_REASON_DROPPED);
+    }
 }
 
 bool rj_gateways_sweep(struct rj_broker *broker)

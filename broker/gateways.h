@@ -52,11 +52,13 @@ static inline bool rj_gateway_is_live(const struct rj_gateway *gateway)
 /* Its client with that handle, or NULL. */
 struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t handle);
 
-/* Says to close a client; dropped when there is no stream. */
-void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *reason);
+/* Says to drop a client's transport; lost when there is no stream. The gateway does not answer: the caller
+ * detaches the session. `why` is for its log. */
+void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *why);
+/* Drops and detaches all its clients. */
+void rj_gateway_kick_all(struct rj_broker *broker, struct rj_gateway *gateway, const char *why);
 /* Asks for a sign of life of a client; dropped when there is no stream. */
 void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle);
-void rj_gateway_kick_all(struct rj_gateway *gateway, const char *reason);
 
 /* Detaches some of the sessions of gateways that are GONE, and frees the empty ones. True: there are more. */
 bool rj_gateways_sweep(struct rj_broker *broker);

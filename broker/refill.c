@@ -60,7 +60,7 @@ static void skip_to_end(struct rj_broker *broker, struct rj_gateway *gateway, en
 {
     rj_log(RJ_LOG_WARN, "refill_failed", RJ_KV_STR("gateway", gateway->peer.id),
            RJ_KV_STR("reason", rj_status_code(status)), RJ_KV_U64("after", gateway->upto));
-    rj_gateway_kick_all(gateway, "gap");
+    rj_gateway_kick_all(broker, gateway, "missed messages are no longer kept");
     gateway->upto = broker->delivered;
 }
 

@@ -82,7 +82,7 @@ static void take_over(struct rj_broker *broker, struct rj_session *session)
     broker->stats.recovered_taken_over++;
     session->taken_over_ms = broker->now_ms;
     rj_gateway_kick(session->gateway, session->handle, "taken over");
-    rj_attach_undo(broker, session, "transport close");
+    rj_attach_undo(broker, session, RJ_REASON_DROPPED);
 }
 
 /* The session that the client asks for, detached and raised to its next incarnation; NULL when it gets a new

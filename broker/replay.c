@@ -187,10 +187,13 @@ static void fail(struct rj_broker *broker, struct rj_session *session, enum rj_s
         rj_log(RJ_LOG_WARN, "replay_failed", RJ_KV_STR("sid", session->sid),
                RJ_KV_STR("reason", rj_status_code(status)), RJ_KV_U64("held_back", held));
     finish(broker, session, true);
-    /* A gap shows again when the client comes back; damage may lie further on, so the session ends here: the
-     * client gets a fresh one instead of trying for ever. */
-    if (status != RJ_GAP)
-        rj_end_session(broker, session, "transport error");
+    /* The gateway drops the client's transport without another word. A gap shows again when the client comes
+     * back; damage may lie further on, so then the session ends here: the client gets a fresh one instead of
+     * trying for ever. */
+    if (status == RJ_GAP)
+        rj_detach(broker, session, RJ_REASON_DROPPED);
+    else
+        rj_end_session(broker, session, RJ_REASON_DROPPED);
 }
 
 /* The leaves are answered; meanwhile the log has grown. */

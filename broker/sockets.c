@@ -258,7 +258,7 @@ static bool disconnect(struct rj_broker *broker, struct sweep *sweep, struct rj_
                        struct rj_notices *notices)
 {
     static const char reason[] = "server namespace disconnect";
-    rj_notices_kick(notices, session, sweep->how, reason);
+    rj_notices_kick(notices, session, sweep->how, "by a backend");
     rj_end_session(broker, session, reason);
     return true;
 }

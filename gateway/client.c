@@ -360,6 +360,16 @@ static void count_end(const struct rj_client *client, enum rj_reason reason)
         client->gateway->stats.ended[reason]++;
 }
 
+/* One that leaves its connection open; for all others the front end logs the connection's end. */
+static void note_end(struct rj_client *client, enum rj_reason reason, const char *why)
+{
+    unsigned held;
+    if (rj_log_allowed(&client->gateway->ended_log, &held))
+        rj_log(RJ_LOG_INFO, "client_disconnected", RJ_KV_STR("sid", client->sid ? client->sid : ""),
+               RJ_KV_STR("nsp", client->nsp), RJ_KV_STR("reason", rj_reason_text(reason)),
+               RJ_KV_STR("why", why), RJ_KV_U64("held", held));
+}
+
 void rj_client_gone(struct rj_client *client, enum rj_reason reason)
 {
     if (client->state == RJ_CLIENT_ENDED)
@@ -375,7 +385,10 @@ void rj_client_kick(struct rj_client *client, enum rj_client_end how, const char
 {
     if (client->state == RJ_CLIENT_ENDED)
         return;
-    count_end(client, how == RJ_END_TRANSPORT ? RJ_REASON_FORCED_CLOSE : RJ_REASON_SERVER_NAMESPACE);
+    enum rj_reason reason = how == RJ_END_TRANSPORT ? RJ_REASON_FORCED_CLOSE : RJ_REASON_SERVER_NAMESPACE;
+    count_end(client, reason);
+    if (how == RJ_END_NAMESPACE)
+        note_end(client, reason, why);
     client->ops->end(client->conn, client, how, why);
     retire(client);
 }

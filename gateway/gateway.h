@@ -34,7 +34,7 @@ struct rj_gateway {
     struct rj_asks asks;
     struct rj_pending pending;
     uint64_t fanouts; /* counts, so that a client that stands in two targets is met once */
-    struct rj_log_limit refused_log;
+    struct rj_log_limit refused_log, ended_log;
 
     uv_prepare_t prepare;
     uv_idle_t again; /* active: the loop does not sleep before the next turn */

@@ -399,7 +399,7 @@ static void disconnected_sockets_are_told_and_cannot_come_back(void **state)
         affected(disconnect_sockets(&world.backend, &(struct meant){.users = LIST("ann")}, false)), 1);
     Rejoin__Kick *kick = rj_test_peer_kick(&world.gateway, 1);
     assert_int_equal(kick->how, REJOIN__KICK__HOW__NAMESPACE);
-    assert_string_equal(kick->reason, "server namespace disconnect");
+    assert_string_equal(kick->reason, "by a backend");
     assert_int_equal(
         affected(disconnect_sockets(&world.backend, &(struct meant){.sids = LIST(bob.sid)}, true)), 1);
     assert_int_equal(rj_test_peer_kick(&world.gateway, 2)->how, REJOIN__KICK__HOW__CLOSE);
