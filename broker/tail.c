@@ -12,12 +12,17 @@ enum {
     CHUNK_RECORDS = 256,
     CHUNK_BYTES = 256 << 10,
     CREDIT_MAX = 1 << 30,
+    FRESH_RECORDS = 1000, /* what was committed so few records ago is in memory */
 };
 
 struct rj_tail {
     uint64_t id;    /* of the command */
     uint64_t after; /* everything up to here has been sent */
     uint64_t credit;
+    struct rj_backend *backend;
+    struct rj_broker *broker;
+    struct rj_store_reading *reading; /* a chunk that is on its way; else NULL */
+    uint64_t seen;                    /* the last record of the chunk that was sent; 0 = none */
     struct rj_tail *prev, *next;
     size_t n_rooms; /* 0: the whole log */
     struct rj_store_reach rooms[];
@@ -37,6 +42,8 @@ static void end_tail(struct rj_backend *backend, struct rj_tail *tail)
 {
     DL_DELETE(backend->tails, tail);
     backend->n_tails--;
+    if (tail->reading)
+        rj_store_read_cancel(tail->reading);
     free(tail);
 }
 
@@ -128,6 +135,8 @@ static enum rj_status make_tail(struct rj_request *request, struct rj_tail **out
         return request->why = "a tail follows at most 64 rooms, or all", RJ_TOO_MANY;
     struct rj_tail *tail = rj_calloc(1, sizeof *tail + (asked->n_rooms + 1) * sizeof *tail->rooms);
     tail->id = request->to.id;
+    tail->backend = request->backend;
+    tail->broker = request->broker;
     tail->credit = asked->credit < CREDIT_MAX ? asked->credit : CREDIT_MAX;
     enum rj_status status = find_rooms(request, asked, tail);
     if (status == RJ_OK)
@@ -178,27 +187,28 @@ enum rj_status rj_cmd_untail(struct rj_request *request)
 
 /* ------------------------------------------------------------------------------------------ following */
 
-struct tail_visit {
-    struct rj_backend *backend;
-    struct rj_tail *tail;
-    uint64_t seen; /* the last record sent; 0 = none */
-};
+/* Whether another record may be sent. */
+static bool may_go_on(const struct rj_tail *tail)
+{
+    return tail->credit > 0 && rj_peer_has_bulk_room(&tail->backend->peer);
+}
 
 static bool on_record(void *ctx, const struct rj_store_record *record)
 {
-    struct tail_visit *visit = ctx;
-    struct rj_peer *peer = &visit->backend->peer;
+    struct rj_tail *tail = ctx;
+    struct rj_peer *peer = &tail->backend->peer;
     rj_peer_put_deliver(peer, record->pos, record->ts_ms, record->seqs, record->n_rooms, record->payload,
-                        visit->tail->id);
+                        tail->id);
     rj_peer_count_bulk(peer, record->payload.len);
-    visit->seen = record->pos;
-    visit->tail->credit--;
-    return visit->tail->credit > 0 && rj_peer_has_bulk_room(peer);
+    tail->seen = record->pos;
+    tail->credit--;
+    return may_go_on(tail);
 }
 
 /* Retention has overtaken a slow consumer, or the log is damaged: it is told, and asks again. */
-static void fail(struct rj_backend *backend, struct rj_tail *tail, enum rj_status status)
+static void fail(struct rj_tail *tail, enum rj_status status)
 {
+    struct rj_backend *backend = tail->backend;
     char data[48];
     int len = snprintf(data, sizeof data, "{\"tail\":%" PRIu64 "}", tail->id);
     Rejoin__Error error = REJOIN__ERROR__INIT;
@@ -227,40 +237,77 @@ static bool has_news(struct rj_broker *broker, struct rj_tail *tail)
     return false;
 }
 
-/* True: it can go on at once. */
-static bool follow(struct rj_broker *broker, struct rj_backend *backend, struct rj_tail *tail)
+/* A chunk has been read. One that the visitor has ended goes on behind the record that it saw last. */
+static void end_chunk(struct rj_tail *tail, enum rj_status status, uint64_t reached)
 {
-    if (!tail->credit || !rj_peer_has_bulk_room(&backend->peer) || !has_news(broker, tail))
-        return false;
-    struct tail_visit visit = {backend, tail, 0};
+    if (status != RJ_OK)
+        fail(tail, status);
+    else
+        tail->after = tail->seen && !may_go_on(tail) ? tail->seen : reached;
+}
+
+static void on_read(void *ctx, enum rj_status status, uint64_t reached)
+{
+    struct rj_tail *tail = ctx;
+    tail->reading = NULL;
+    if (status != RJ_CLOSED)
+        end_chunk(tail, status, reached);
+}
+
+static void read_later(struct rj_tail *tail, struct rj_store_budget budget)
+{
+    struct rj_store *store = tail->broker->store;
+    uint64_t upto = tail->broker->delivered;
+    tail->reading = tail->n_rooms
+                        ? rj_store_read_later(store, tail->rooms, tail->n_rooms, tail->after, upto, budget,
+                                              on_record, on_read, tail)
+                        : rj_store_read_log_later(store, tail->after, upto, budget, on_record, on_read, tail);
+}
+
+static void read_now(struct rj_tail *tail, struct rj_store_budget budget)
+{
+    struct rj_store *store = tail->broker->store;
+    uint64_t upto = tail->broker->delivered, reached = tail->after;
+    enum rj_status status =
+        tail->n_rooms ? rj_store_read(store, tail->rooms, tail->n_rooms, tail->after, upto, budget, on_record,
+                                      tail, &reached)
+                      : rj_store_read_log(store, tail->after, upto, budget, on_record, tail, &reached);
+    end_chunk(tail, status, reached);
+}
+
+/* What is long past may have to come from the disk: a reader thread fetches it. */
+static void follow(struct rj_tail *tail)
+{
+    struct rj_broker *broker = tail->broker;
     struct rj_store_budget budget = {CHUNK_RECORDS, CHUNK_BYTES};
-    uint64_t reached = tail->after;
-    enum rj_status status = tail->n_rooms
-                                ? rj_store_read(broker->store, tail->rooms, tail->n_rooms, tail->after,
-                                                broker->delivered, budget, on_record, &visit, &reached)
-                                : rj_store_read_log(broker->store, tail->after, broker->delivered, budget,
-                                                    on_record, &visit, &reached);
-    if (status != RJ_OK) {
-        fail(backend, tail, status);
-        return false;
-    }
-    /* A reading that the visitor has ended goes on behind the record that it saw last. */
-    bool was_ended = visit.seen && (!tail->credit || !rj_peer_has_bulk_room(&backend->peer));
-    tail->after = was_ended ? visit.seen : reached;
-    return !was_ended && tail->after < broker->delivered;
+    if (tail->reading || !may_go_on(tail) || !has_news(broker, tail))
+        return;
+    if (budget.records > tail->credit)
+        budget.records = tail->credit;
+    tail->seen = 0;
+    if (broker->delivered - tail->after > FRESH_RECORDS)
+        read_later(tail, budget);
+    else
+        read_now(tail, budget);
+}
+
+static bool goes_on(const struct rj_tail *tail)
+{
+    return !tail->reading && may_go_on(tail) && tail->after < tail->broker->delivered;
 }
 
 bool rj_tail_step(struct rj_broker *broker)
 {
-    bool goes_on = false;
+    bool is_more = false;
     for (size_t i = 0; broker->backends.n && i < RJ_BACKENDS_MAX; i++) {
         struct rj_backend *backend = broker->backends.slots[i];
         struct rj_tail *tail, *next;
         if (!backend || !backend->tails)
             continue;
-        DL_FOREACH_SAFE (backend->tails, tail, next) {
-            goes_on |= follow(broker, backend, tail);
-        }
+        DL_FOREACH_SAFE (backend->tails, tail, next)
+            follow(tail);
+        DL_FOREACH (backend->tails, tail)
+            is_more |= goes_on(tail);
     }
-    return goes_on;
+    return is_more;
 }

@@ -4,7 +4,7 @@
 
 #include "tests/process/backend_support.h"
 
-enum { FEW = 20, MANY = 500 };
+enum { FEW = 20, MANY = 500, LONG = 4000 };
 
 /* A consumer that expects the numbers 0, 1, 2 … */
 struct consumer {
@@ -115,6 +115,54 @@ static void a_tail_with_a_window_of_one_gets_everything(void **state)
     rejoin_close(&handle);
 }
 
+/* What is far behind is read aside, while messages go on coming, and then the rest in the turn. */
+static void a_tail_from_far_behind_catches_up_while_more_comes(const char *room, unsigned window,
+                                                               void **state)
+{
+    struct broker *broker = *state;
+    struct consumer consumer = {0};
+    struct rejoin *follower = backend_open(broker, "follower"), *publisher = backend_open(broker, "one");
+    publish_numbers(publisher, "lobby", 0, LONG);
+    broker_kill(broker); /* with nothing of the rooms in memory */
+    broker_start(broker);
+    follow(&consumer, follower, room, "0", window);
+    publish_numbers(publisher, "lobby", LONG, LONG + MANY);
+    expect_taken(follower, &consumer, LONG + MANY);
+    rejoin_close(&follower);
+    rejoin_close(&publisher);
+}
+
+static void a_tail_of_a_room_from_far_behind_catches_up(void **state)
+{
+    a_tail_from_far_behind_catches_up_while_more_comes("lobby", 0, state);
+}
+
+static void a_tail_of_all_rooms_from_far_behind_catches_up(void **state)
+{
+    a_tail_from_far_behind_catches_up_while_more_comes("", 0, state);
+}
+
+static void a_tail_with_a_small_window_from_far_behind_catches_up(void **state)
+{
+    a_tail_from_far_behind_catches_up_while_more_comes("", 7, state);
+}
+
+static void a_tail_that_ends_while_it_catches_up_harms_nobody(void **state)
+{
+    struct broker *broker = *state;
+    struct rejoin *publisher = backend_open(broker, "one");
+    publish_numbers(publisher, "lobby", 0, LONG);
+    for (int i = 0; i < 20; i++) {
+        struct consumer consumer = {0};
+        struct rejoin *follower = backend_open(broker, "follower");
+        follow(&consumer, follower, "", "0", 0);
+        backend_run_until(follower, &consumer.started, 1);
+        rejoin_close(&follower);
+    }
+    publish_numbers(publisher, "lobby", LONG, LONG + FEW); /* it lives */
+    rejoin_close(&publisher);
+}
+
 static void a_tail_goes_on_through_a_broker_kill(void **state)
 {
     struct broker *broker = *state;
@@ -200,6 +248,14 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_tail_of_all_rooms_sees_every_room_and_one_of_a_room_only_that,
                                     broker_setup, broker_teardown),
     cmocka_unit_test_setup_teardown(a_tail_with_a_window_of_one_gets_everything, broker_setup,
+                                    broker_teardown),
+    cmocka_unit_test_setup_teardown(a_tail_of_a_room_from_far_behind_catches_up, broker_setup,
+                                    broker_teardown),
+    cmocka_unit_test_setup_teardown(a_tail_of_all_rooms_from_far_behind_catches_up, broker_setup,
+                                    broker_teardown),
+    cmocka_unit_test_setup_teardown(a_tail_with_a_small_window_from_far_behind_catches_up, broker_setup,
+                                    broker_teardown),
+    cmocka_unit_test_setup_teardown(a_tail_that_ends_while_it_catches_up_harms_nobody, broker_setup,
                                     broker_teardown),
     cmocka_unit_test_setup_teardown(a_tail_goes_on_through_a_broker_kill, broker_setup, broker_teardown),
     cmocka_unit_test_setup_teardown(a_tail_from_now_on_misses_nothing_while_the_broker_is_away, broker_setup,
