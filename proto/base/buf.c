@@ -11,7 +11,7 @@ uint8_t *rj_buf_reserve(struct rj_buf *buf, size_t more)
     size_t need;
     if (__builtin_add_overflow(buf->len, more, &need))
         rj_oom(more);
-    if (need > buf->cap) {
+    if (need > buf->cap || !buf->data) { /* also for nothing: NULL must not be calculated with */
         size_t cap = buf->cap ? buf->cap : 64;
         while (cap < need)
             cap = cap > SIZE_MAX / 2 ? need : cap * 2;

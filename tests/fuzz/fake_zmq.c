@@ -3,6 +3,7 @@
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/eventfd.h>
 #include <utlist.h>
 #include <zmq.h>
 
@@ -20,7 +21,9 @@ static struct {
     struct frame *waiting;
     bool is_open, is_blocked;
     int contexts;
-} link_end;
+    unsigned sockets;
+    int fd; /* never readable */
+} link_end = {.fd = -1};
 
 static void drop_frames(void)
 {
@@ -35,6 +38,15 @@ void fake_zmq_reset(void)
     HOLDS(!link_end.is_open && link_end.contexts == 0);
     drop_frames();
     link_end.is_blocked = false;
+    link_end.sockets = 0;
+    if (link_end.fd < 0)
+        link_end.fd = eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK);
+    HOLDS(link_end.fd >= 0);
+}
+
+unsigned fake_zmq_sockets(void)
+{
+    return link_end.sockets;
 }
 
 bool fake_zmq_is_open(void)
@@ -78,6 +90,7 @@ void *zmq_socket(void *context, int type)
     (void)context;
     HOLDS(type == ZMQ_DEALER && !link_end.is_open);
     link_end.is_open = true;
+    link_end.sockets++;
     link_end.is_blocked = false;
     return &link_end.waiting;
 }
@@ -106,8 +119,9 @@ int zmq_setsockopt(void *socket, int option, const void *value, size_t size)
 int zmq_getsockopt(void *socket, int option, void *value, size_t *size)
 {
     (void)socket;
-    HOLDS(option == ZMQ_FD && *size == sizeof(int));
-    *(int *)value = 0;
+    HOLDS((option == ZMQ_FD || option == ZMQ_EVENTS) && *size == sizeof(int));
+    int events = (link_end.waiting ? ZMQ_POLLIN : 0) | (link_end.is_blocked ? 0 : ZMQ_POLLOUT);
+    *(int *)value = option == ZMQ_FD ? link_end.fd : events;
     return 0;
 }
 

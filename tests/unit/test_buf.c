@@ -68,6 +68,15 @@ static void a_reserve_gives_room_without_taking_it(void **state)
     rj_buf_free(&buf);
 }
 
+static void there_is_memory_even_for_nothing(void **state)
+{
+    struct rj_buf buf = {0};
+    (void)state;
+    assert_non_null(rj_buf_reserve(&buf, 0));
+    assert_int_equal(buf.len, 0);
+    rj_buf_free(&buf);
+}
+
 static void clearing_keeps_the_memory(void **state)
 {
     struct rj_buf buf = {0};
@@ -88,6 +97,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(numbers_are_written_in_full),
     cmocka_unit_test(growing_keeps_what_was_there),
     cmocka_unit_test(a_reserve_gives_room_without_taking_it),
+    cmocka_unit_test(there_is_memory_even_for_nothing),
     cmocka_unit_test(clearing_keeps_the_memory),
 };
 

@@ -502,6 +502,41 @@ static void an_answer_that_fits_no_frame_becomes_a_refusal(void **state)
     played_close(&peer);
 }
 
+/* No broker of ours: it once kept the handle busy for ever. */
+static void an_answer_of_which_not_even_the_refusal_fits_is_given_up(void **state)
+{
+    (void)state;
+    struct played peer;
+    struct seen seen = {0};
+    char id[64];
+    played_open(&peer);
+    peer.max_frame_bytes = 1;
+    struct rejoin_service_options options = everything(&seen);
+    assert_int_equal(rejoin_serve(peer.handle, &options, &seen.service), REJOIN_OK);
+    played_greet(&peer, id);
+    say_served(&peer, played_hear_command(&peer, REJOIN__COMMAND__KIND_SERVE)->id);
+    say_event(&peer, 1, "[]", false);
+    played_run_until(&peer, &seen.count, 1);
+    assert_int_equal(rejoin_ack(peer.handle, 1, NULL), REJOIN_OK);
+    assert_int_equal(rejoin_flush(peer.handle, PATIENCE_MS), REJOIN_OK);
+    say_event(&peer, 2, "[]", false);
+    played_run_until(&peer, &seen.count, 2);
+    played_close(&peer);
+}
+
+static void a_job_without_a_number_is_none(void **state)
+{
+    (void)state;
+    struct played peer;
+    struct seen seen;
+    begin(&peer, &seen);
+    say_event(&peer, 0, "[]", false);
+    say_event(&peer, 7, "[]", false);
+    played_run_until(&peer, &seen.count, 1);
+    assert_int_equal(seen.job, 7);
+    played_close(&peer);
+}
+
 static void answers_are_never_busy(void **state)
 {
     (void)state;
@@ -633,6 +668,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_refused_service_ends_and_the_handle_lives_on),
     cmocka_unit_test(a_stopped_service_says_so_and_hears_nothing),
     cmocka_unit_test(an_answer_that_fits_no_frame_becomes_a_refusal),
+    cmocka_unit_test(an_answer_of_which_not_even_the_refusal_fits_is_given_up),
+    cmocka_unit_test(a_job_without_a_number_is_none),
     cmocka_unit_test(answers_are_never_busy),
     cmocka_unit_test(notes_go_to_the_service_that_listens),
     cmocka_unit_test(any_thread_may_post_and_wakes_the_handle),

@@ -11,8 +11,9 @@ struct rj_sdk_job {
     uint64_t id;
     const struct rejoin_service *service;
     Rejoin__Job__WhatCase what;
-    uint64_t due_ms;  /* monotonic: the broker has given it up by then */
-    bool is_answered; /* its Answer is among the calls */
+    uint64_t due_ms;    /* monotonic: the broker has given it up by then */
+    bool is_answered;   /* its Answer is among the calls */
+    bool was_too_large; /* the answer is one that says so */
 };
 
 static struct rj_sdk_job *find(struct rejoin *handle, uint64_t id)
@@ -75,16 +76,19 @@ static void put_refusal(struct rejoin *handle, uint64_t id, const char *code, co
     put_answer(handle, &answer);
 }
 
-/* An answer that did not fit into a frame has not left: its job gets one that does. */
+/* An answer that did not fit into a frame has not left: its job gets one that does; once, since there is no
+ * telling what a broker takes that does not even take that. */
 static void finish_answer(struct rejoin *handle, struct rj_sdk_call *call, enum rejoin_status status,
                           const Rejoin__Reply *reply)
 {
     struct rj_sdk_job *job = find(handle, call->job);
-    if (job && status == REJOIN_TOO_LARGE && !reply)
+    if (job && status == REJOIN_TOO_LARGE && !reply && !job->was_too_large) {
+        job->was_too_large = true;
         put_refusal(handle, job->id, rejoin_status_code(status), rejoin_strerror(status),
                     (ProtobufCBinaryData){0});
-    else if (job)
+    } else if (job) {
         forget(handle, job);
+    }
 }
 
 static void put_answer(struct rejoin *handle, Rejoin__Answer *answer)

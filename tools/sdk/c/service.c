@@ -377,8 +377,8 @@ void rj_sdk_services_job(struct rejoin *handle, const Rejoin__Job *job)
     struct rejoin_service *service = find(handle, job->group);
     if (job->what_case == REJOIN__JOB__WHAT_SENT)
         service = find_listener(handle, *job->group ? job->group : job->sent->group);
-    if (service && service->is_over)
-        return;
+    if (job->id == 0 || (service && service->is_over))
+        return; /* 0 is no job: nobody could answer it */
     if (!service && job->what_case != REJOIN__JOB__WHAT_SENT)
         return; /* of a service that has ended; the broker gives it to another when it hears of that */
     if (!rj_sdk_jobs_begin(handle, job, service))
