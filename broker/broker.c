@@ -234,6 +234,12 @@ static bool is_over(const struct rj_broker *broker)
            (rj_store_in_flight(broker->store) == 0 || broker->now_ms >= broker->stop_by_ms);
 }
 
+static void submit(struct rj_broker *broker)
+{
+    if (!broker->is_withholding)
+        rj_store_submit(broker->store);
+}
+
 bool rj_broker_turn(struct rj_broker *broker)
 {
     broker->now_ms = rj_clock_mono_ms();
@@ -243,7 +249,7 @@ bool rj_broker_turn(struct rj_broker *broker)
 
     /* What the handlers have accepted goes to the log thread; what the log thread has committed takes
      * effect: only here do answers and deliveries come to be, so none is ahead of its commit. */
-    rj_store_submit(broker->store);
+    submit(broker);
     rj_store_complete(broker->store);
 
     /* What was delivered up to now is the end that all catching up aims at: whoever reaches it in this
@@ -256,7 +262,7 @@ bool rj_broker_turn(struct rj_broker *broker)
     has_work |= rj_attendance_step(broker);
 
     each_peer(broker, flush_peer);
-    rj_store_submit(broker->store); /* what effects have queued need not wait for the next frame */
+    submit(broker); /* what effects have queued need not wait for the next frame */
     return has_work;
 }
 
@@ -340,6 +346,7 @@ enum rj_status rj_broker_open(const struct rj_conf *conf, struct rj_broker **out
     broker->conf = conf;
     broker->now_ms = broker->started_ms = broker->ticked_ms = rj_clock_mono_ms();
     rj_read_receipts_init(&broker->receipts, conf->receipt_rooms);
+    rj_room_patterns_init(&broker->optimistic_rooms, conf->optimistic_rooms);
     broker->signal_fd = open_signals();
     enum rj_status status = broker->signal_fd >= 0 ? open_store(broker, &why) : RJ_IO;
     /* The store has committed its new epoch: only now may anybody talk to us. */
@@ -380,6 +387,7 @@ void rj_broker_close(struct rj_broker **broker_)
     rj_histories_free(&broker->histories);
     rj_read_cursors_fini(&broker->read_cursors);
     rj_read_receipts_fini(&broker->receipts);
+    rj_room_patterns_free(&broker->optimistic_rooms);
     rj_bus_close(&broker->bus, STOP_LINGER_MS);
     rj_buf_free(&broker->sweep.after);
     for (int side = 0; side < RJ_BUS_SIDES; side++)

@@ -43,6 +43,7 @@ struct rj_broker {
     unsigned replay_first;   /* the gateway whose replays come first, in turn */
     unsigned n_replays_read; /* replays for which the log is being read */
     struct rj_histories histories;
+    struct rj_room_patterns optimistic_rooms;
     struct rj_read_cursors read_cursors;
     struct rj_read_receipts receipts;
     struct rj_session_sweep sweep;
@@ -58,6 +59,7 @@ struct rj_broker {
     bool has_listened; /* the sockets were read since the last tick */
     int signal_fd;
     bool is_stopping;
+    bool is_withholding; /* a fault test's: nothing is handed to the log thread any more */
     uint64_t stop_by_ms;
     uint32_t stranger; /* last one that was told NeedHello, and when */
     uint64_t stranger_ms;

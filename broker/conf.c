@@ -47,6 +47,10 @@ static const struct rj_setting table[] = {
      .least = 1, .most = 100000, .help = "messages of a history page when no limit is given"},
     {.name = "history-max", .type = RJ_SETTING_U64, .field = FIELD(history_max), .fallback = "1000",
      .least = 1, .most = 100000, .help = "messages of a history page at most"},
+    {.name = "optimistic-rooms", .type = RJ_SETTING_LIST, .field = FIELD(optimistic_rooms), .fallback = "",
+     .check = rj_room_pattern_check, .unit = "ROOMS",
+     .help = "rooms whose members get a message at once, marked pending, and then learn that it is stored "
+             "or has failed: 'PATTERN [namespace=/NAME]'"},
     {.name = "read-cursors", .type = RJ_SETTING_U64, .field = FIELD(read_cursors), .fallback = "10000",
      .least = 1, .most = 100000, .help = "rooms of which one user's read cursor is kept"},
     {.name = "receipt-rooms", .type = RJ_SETTING_LIST, .field = FIELD(receipt_rooms), .fallback = "*",

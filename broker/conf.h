@@ -37,6 +37,7 @@ struct rj_conf {
     uint64_t rooms_per_client;
     uint64_t history_default;
     uint64_t history_max;
+    char **optimistic_rooms; /* texts that rj_room_patterns_init takes */
     uint64_t read_cursors;
     char **receipt_rooms; /* texts that rj_room_patterns_init takes */
     uint64_t receipt_members;

@@ -88,6 +88,14 @@ void rj_peer_put_deliver(struct rj_peer *peer, uint64_t pos, uint64_t ts_ms, con
     send_if_grown(peer);
 }
 
+void rj_peer_put_pending(struct rj_peer *peer, uint64_t pos, uint64_t ts_ms, struct rj_span message)
+{
+    if (!peer->stream)
+        return;
+    rj_wire_put_pending(&peer->out, pos, ts_ms, message);
+    send_if_grown(peer);
+}
+
 void rj_peer_flush(struct rj_peer *peer, uint64_t now_ms)
 {
     if (peer->out.items)

@@ -69,6 +69,9 @@ void rj_peer_put(struct rj_peer *peer, const Rejoin__Item *item);
 void rj_peer_put_deliver(struct rj_peer *peer, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,
                          size_t n_seqs, struct rj_span message, uint64_t client);
 
+/* The same as an item `pending`: accepted, not committed. */
+void rj_peer_put_pending(struct rj_peer *peer, uint64_t pos, uint64_t ts_ms, struct rj_span message);
+
 /* One that is packed already. */
 void rj_peer_put_packed(struct rj_peer *peer, struct rj_span item);
 

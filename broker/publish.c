@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "broker/delivery.h"
+#include "broker/optimistic.h"
 #include "broker/targets.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
@@ -74,7 +75,7 @@ static struct rj_span joined(struct rj_arena *arena, const char *prefix, const c
 }
 
 /* The key by which a repeated publish is known: whose it is, and which. Both in the arena. */
-static void dedupe_key(struct rj_request *request, const Rejoin__Message *message,
+static void dedupe_key(struct rj_request *request, const Rejoin__Message *message, bool has_own_id,
                        struct rj_store_append *append)
 {
     enum { NUMBER_SIZE = 24 };
@@ -83,7 +84,7 @@ static void dedupe_key(struct rj_request *request, const Rejoin__Message *messag
     if (request->backend) {
         append->source = joined(arena, "b:", request->backend->name);
         append->id = rj_span_of(message->id, id_len);
-    } else if (id_len) {
+    } else if (has_own_id) {
         /* An id is the client's own for each of its rooms. */
         const char *room = message->targets[0]->name;
         size_t room_size = strlen(room) + 1;
@@ -176,8 +177,18 @@ static bool is_for_rooms(const Rejoin__Message *message)
     return true;
 }
 
+/* Hands it to the store. One that is not known yet, in an optimistic room, is shown at once. */
+static void append_new(struct rj_broker *broker, const struct rj_store_append *append, bool is_optimistic,
+                       struct publishing *publishing)
+{
+    uint64_t pos = rj_store_head(broker->store).next;
+    rj_store_append(broker->store, append, on_appended, publishing);
+    if (is_optimistic && rj_store_head(broker->store).next > pos)
+        rj_optimistic_show(broker, append->rooms[0], pos, append->payload);
+}
+
 static enum rj_status append_message(struct rj_request *request, const Rejoin__Message *message,
-                                     struct rj_span packed)
+                                     struct rj_span packed, bool has_own_id, bool is_optimistic)
 {
     struct rj_broker *broker = request->broker;
     rj_room_id rooms[RJ_TARGETS_MAX];
@@ -185,7 +196,7 @@ static enum rj_status append_message(struct rj_request *request, const Rejoin__M
     if (status != RJ_OK)
         return status;
     struct rj_store_append append = {.rooms = rooms, .n_rooms = message->n_targets, .payload = packed};
-    dedupe_key(request, message, &append);
+    dedupe_key(request, message, has_own_id, &append);
     struct publishing *publishing = rj_alloc(sizeof *publishing + append.n_rooms * sizeof *publishing->rooms);
     publishing->broker = broker;
     publishing->to = request->to;
@@ -193,7 +204,7 @@ static enum rj_status append_message(struct rj_request *request, const Rejoin__M
     publishing->n_rooms = append.n_rooms;
     memcpy(publishing->rooms, append.rooms, append.n_rooms * sizeof *publishing->rooms);
     broker->stats.publishes++;
-    rj_store_append(broker->store, &append, on_appended, publishing);
+    append_new(broker, &append, is_optimistic, publishing);
     return RJ_OK;
 }
 
@@ -230,11 +241,14 @@ enum rj_status rj_cmd_publish(struct rj_request *request)
     if (status != RJ_OK)
         return repeat_message(request, message) ? RJ_OK : status;
 
+    bool has_own_id = message->id[0], is_optimistic = rj_optimistic_is_meant(broker, message);
+    if (is_optimistic && !has_own_id)
+        message->id = rj_optimistic_id(request);
     size_t size = rejoin__message__get_packed_size(message);
     uint8_t *bytes = rj_arena_alloc(&broker->arena, size);
     struct rj_span packed = rj_span_of(bytes, rejoin__message__pack(message, bytes));
     if (!message->volatile_)
-        return append_message(request, message, packed);
+        return append_message(request, message, packed, has_own_id, is_optimistic);
     send_volatile(request, message, packed);
     return RJ_OK;
 }

@@ -55,6 +55,7 @@
     X(ask_answers, "ask_answers_total")                                                                      \
     X(asks_timed_out, "asks_timed_out_total")                                                                \
     X(notes_told, "notes_told_total")                                                                        \
+    X(pendings, "pendings_total")                                                                            \
     X(reads, "reads_total")                                                                                  \
     X(unreads, "unread_queries_total")                                                                       \
     X(receipts_sent, "read_receipts_total")                                                                  \

@@ -134,12 +134,17 @@ static void end_stuck(struct rj_client *client)
     rj_client_kick(client, RJ_END_TRANSPORT, "slow reader");
 }
 
-void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
+void rj_client_send_notice(struct rj_client *client, struct rj_frame *frame)
 {
-    client->gateway->stats.acks_out++;
     if (client->state != RJ_CLIENT_ENDED && is_overfull(client))
         end_stuck(client);
     send_behind(client, frame);
+}
+
+void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame)
+{
+    client->gateway->stats.acks_out++;
+    rj_client_send_notice(client, frame);
     rj_frame_unref(frame);
 }
 

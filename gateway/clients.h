@@ -55,6 +55,7 @@ struct rj_client {
     struct rj_bucket events; /* that it may send */
     size_t n_pending;        /* commands of its own that the broker has not answered */
     uint64_t seen_in;        /* the fan-out that has met this client already */
+    uint64_t shown_in;       /* the fan-out of a message that it was shown as pending (fanout.c) */
 
     struct rj_frame **held; /* acks and questions that wait for the replay's end */
     size_t n_held, cap_held;
@@ -112,6 +113,10 @@ bool rj_client_is_full(const struct rj_client *client);
 /* Queues an ack behind all that it must not overtake. Takes the caller's reference. A client that asks and
  * asks but does not read is ended when far too much has piled up. */
 void rj_client_send_ack(struct rj_client *client, struct rj_frame *frame);
+
+/* Queues what the client must not miss, though it stands in no log, behind all that it must not overtake. A
+ * client that does not read is ended, as with acks. */
+void rj_client_send_notice(struct rj_client *client, struct rj_frame *frame);
 
 /* Queues a question behind all that it must not overtake. False: the client is not there any more, or does
  * not read: it is not asked. */

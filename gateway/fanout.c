@@ -28,6 +28,9 @@ struct fanout {
     const Rejoin__Deliver *deliver;
     give *give;
     uint64_t offset_pos;
+    bool is_pending;
+    const struct rj_shown *shown; /* the message was shown as pending to these; NULL: to nobody */
+    struct encodings of_shown;    /* what they get of it now */
 
     /* The target that is being worked off. */
     const struct rj_mirror_room *room; /* NULL: it is no room */
@@ -35,11 +38,12 @@ struct fanout {
     struct encodings of_room;
     struct encodings of_all; /* what is the same for every target */
 
-    /* A question. */
-    uint64_t ack_id;
-    size_t may_ask; /* so many further clients */
-    struct rj_client **asked;
-    size_t n_asked, cap_asked;
+    uint64_t ack_id; /* of a question */
+
+    /* Whom a question or a pending message went to, which has a bound. */
+    size_t most;
+    struct rj_client **given;
+    size_t n_given, cap_given;
 };
 
 /* ------------------------------------------------------------------------------------------ encoding */
@@ -50,6 +54,8 @@ static void put_args(const struct fanout *out, struct rj_buf *args)
     rj_buf_clear(args);
     if (message->plain)
         rj_buf_put_span(args, rj_translate_plain(message));
+    else if (out->is_pending)
+        rj_translate_pending(out->deliver, rj_mirror_room_name(out->room), args);
     else
         rj_translate_envelope(out->deliver, out->room ? rj_mirror_room_name(out->room) : NULL, out->seq,
                               args);
@@ -81,19 +87,44 @@ static struct rj_frame *encode(const struct fanout *out, const struct rj_fronten
     return ops->encode_event(&event);
 }
 
-/* The message in this front end's encoding, made when the first of its clients is met. */
-static struct rj_frame *frame_for(struct fanout *out, const struct rj_frontend_ops *ops)
+/* That the message is stored, for those who were shown it. */
+static struct rj_frame *encode_confirmed(const struct fanout *out, const struct rj_frontend_ops *ops)
 {
-    struct encodings *made = out->room && !out->deliver->message->plain ? &out->of_room : &out->of_all;
+    struct rj_gateway *gateway = out->gateway;
+    char offset[RJ_OFFSET_MAX + 1];
+    size_t len = rj_offset_format((struct rj_offset){rj_link_epoch(gateway->link), out->offset_pos}, offset);
+    rj_buf_clear(&gateway->scratch);
+    rj_translate_confirmed(out->deliver, out->shown->room, out->seq, offset, &gateway->scratch);
+    struct rj_event event = {
+        .nsp = rj_span_str(out->shown->nsp),
+        .name = rj_span_str("room:confirmed"),
+        .args = rj_buf_span(&gateway->scratch),
+        .offset = gateway->conf->recovery ? rj_span_of(offset, len) : (struct rj_span){NULL, 0},
+    };
+    return ops->encode_event(&event);
+}
+
+typedef struct rj_frame *encode_as(const struct fanout *out, const struct rj_frontend_ops *ops);
+
+static struct rj_frame *made_for(struct fanout *out, struct encodings *made,
+                                 const struct rj_frontend_ops *ops, encode_as *encode_it)
+{
     for (size_t i = 0; i < made->n; i++)
         if (made->of[i].ops == ops)
             return made->of[i].frame;
     if (made->n == FRONTENDS_MAX)
         abort(); /* there are not so many front ends in the program */
-    struct rj_frame *frame = encode(out, ops);
+    struct rj_frame *frame = encode_it(out, ops);
     made->of[made->n].ops = ops;
     made->of[made->n++].frame = frame;
     return frame;
+}
+
+/* The message in this front end's encoding, made when the first of its clients is met. */
+static struct rj_frame *frame_for(struct fanout *out, const struct rj_frontend_ops *ops)
+{
+    struct encodings *made = out->room && !out->deliver->message->plain ? &out->of_room : &out->of_all;
+    return made_for(out, made, ops, encode);
 }
 
 static void drop_frames(struct encodings *made)
@@ -113,12 +144,37 @@ static bool is_first_time(const struct fanout *out, struct rj_client *client)
     return true;
 }
 
-/* No need to look whether it stood in a target before: last_pos tells. */
+static void note_given(struct fanout *out, struct rj_client *client)
+{
+    if (out->n_given == out->cap_given) {
+        out->cap_given = out->cap_given ? out->cap_given * 2 : 16;
+        out->given = rj_realloc(out->given, out->cap_given, sizeof(struct rj_client *));
+    }
+    out->given[out->n_given++] = client;
+}
+
+/* No need to look whether it stood in a target before: last_pos tells. Who was shown the message gets its
+ * confirmation, even when it has left the room and come back meanwhile. */
 static void give_logged(struct fanout *out, struct rj_client *client, uint64_t since_pos)
 {
     uint64_t pos = out->deliver->pos;
-    if (client->state == RJ_CLIENT_LIVE && pos > client->last_pos && pos > since_pos)
-        rj_client_send_logged(client, frame_for(out, client->ops), pos);
+    bool was_shown = out->shown && client->shown_in == out->gateway->fanouts;
+    if (client->state != RJ_CLIENT_LIVE || pos <= client->last_pos || (pos <= since_pos && !was_shown))
+        return;
+    struct rj_frame *frame = was_shown ? made_for(out, &out->of_shown, client->ops, encode_confirmed)
+                                       : frame_for(out, client->ops);
+    rj_client_send_logged(client, frame, pos);
+}
+
+/* Whoever cannot take it now gets the message when it is logged. */
+static void give_pending(struct fanout *out, struct rj_client *client, uint64_t since_pos)
+{
+    (void)since_pos;
+    if (!is_first_time(out, client) || client->state != RJ_CLIENT_LIVE || rj_client_is_full(client) ||
+        out->n_given == out->most)
+        return;
+    client->ops->send(client->conn, client, frame_for(out, client->ops));
+    note_given(out, client);
 }
 
 static void give_volatile(struct fanout *out, struct rj_client *client, uint64_t since_pos)
@@ -133,22 +189,13 @@ static void give_volatile(struct fanout *out, struct rj_client *client, uint64_t
     client->ops->send(client->conn, client, frame_for(out, client->ops));
 }
 
-static void note_asked(struct fanout *out, struct rj_client *client)
-{
-    if (out->n_asked == out->cap_asked) {
-        out->cap_asked = out->cap_asked ? out->cap_asked * 2 : 16;
-        out->asked = rj_realloc(out->asked, out->cap_asked, sizeof(struct rj_client *));
-    }
-    out->asked[out->n_asked++] = client;
-}
-
 static void give_ask(struct fanout *out, struct rj_client *client, uint64_t since_pos)
 {
     (void)since_pos;
     if (!is_first_time(out, client) || !rj_client_is_connected(client))
         return;
-    if (out->n_asked < out->may_ask && rj_client_send_ask(client, frame_for(out, client->ops)))
-        note_asked(out, client);
+    if (out->n_given < out->most && rj_client_send_ask(client, frame_for(out, client->ops)))
+        note_given(out, client);
     else
         out->gateway->stats.asks_skipped++;
 }
@@ -167,6 +214,15 @@ static void exclude(struct rj_gateway *gateway, const Rejoin__Message *message, 
             rj_mirror_find(&gateway->mirror, message->namespace_, message->except_rooms[i]);
         for (uint32_t m = 0; room && m < room->n_members; m++)
             room->members[m].client->excluded_in = fanout;
+    }
+}
+
+static void mark_shown(struct rj_gateway *gateway, const struct rj_shown *shown, uint64_t fanout)
+{
+    for (size_t i = 0; i < shown->n; i++) {
+        struct rj_client *client = rj_clients_find(&gateway->clients, shown->clients[i]);
+        if (client)
+            client->shown_in = fanout;
     }
 }
 
@@ -236,6 +292,8 @@ static void to_targets(struct fanout *out)
     gateway->fanouts++;
     gateway->stats.messages_in++;
     exclude(gateway, message, gateway->fanouts);
+    if (out->shown)
+        mark_shown(gateway, out->shown, gateway->fanouts);
     for (size_t i = 0; i < message->n_targets; i++) {
         enter_target(out, i);
         to_target(out, message->targets[i]);
@@ -245,8 +303,18 @@ static void to_targets(struct fanout *out)
 
 void rj_fanout_logged(struct rj_gateway *gateway, const Rejoin__Deliver *deliver)
 {
-    to_targets(&(struct fanout){
-        .gateway = gateway, .deliver = deliver, .give = give_logged, .offset_pos = deliver->pos});
+    struct rj_shown *shown = rj_optimistic_logged(&gateway->optimistic, deliver->message);
+    struct fanout out = {.gateway = gateway,
+                         .deliver = deliver,
+                         .give = give_logged,
+                         .offset_pos = deliver->pos,
+                         .shown = shown};
+    to_targets(&out);
+    if (!shown)
+        return;
+    drop_frames(&out.of_shown);
+    rj_shown_free(shown);
+    gateway->stats.confirmed++;
 }
 
 void rj_fanout_volatile(struct rj_gateway *gateway, const Rejoin__Deliver *deliver)
@@ -263,10 +331,68 @@ void rj_fanout_ask(struct rj_gateway *gateway, const Rejoin__Deliver *deliver)
                          .deliver = deliver,
                          .give = give_ask,
                          .ack_id = rj_asks_next_id(&gateway->asks),
-                         .may_ask = rj_asks_room(gateway)};
+                         .most = rj_asks_room(gateway)};
     to_targets(&out);
-    rj_asks_open(gateway, deliver, out.asked, out.n_asked);
-    free(out.asked);
+    rj_asks_open(gateway, deliver, out.given, out.n_given);
+    free(out.given);
+}
+
+/* ------------------------------------------------------------------------------------------ pending */
+
+void rj_fanout_pending(struct rj_gateway *gateway, const Rejoin__Deliver *deliver)
+{
+    struct fanout out = {.gateway = gateway,
+                         .deliver = deliver,
+                         .give = give_pending,
+                         .offset_pos = rj_link_stream_pos(gateway->link),
+                         .is_pending = true};
+    if (!rj_optimistic_accept(&gateway->optimistic, deliver->message, deliver->pos, &out.most))
+        return;
+    to_targets(&out);
+    uint64_t *handles = rj_arena_alloc(&gateway->arena, (out.n_given + 1) * sizeof *handles);
+    for (size_t i = 0; i < out.n_given; i++)
+        handles[i] = out.given[i]->handle;
+    rj_optimistic_add(&gateway->optimistic, deliver->message, deliver->pos, handles, out.n_given);
+    gateway->stats.pendings += out.n_given ? 1 : 0;
+    free(out.given);
+}
+
+/* Without an offset: what stands in no log must not move a client's offset back, and those who are behind get
+ * this after their replay. */
+static struct rj_frame *encode_failed(const struct fanout *out, const struct rj_frontend_ops *ops)
+{
+    struct rj_buf *args = &out->gateway->scratch;
+    rj_buf_clear(args);
+    rj_translate_failed(out->shown, args);
+    struct rj_event event = {
+        .nsp = rj_span_str(out->shown->nsp), .name = rj_span_str("room:failed"), .args = rj_buf_span(args)};
+    return ops->encode_event(&event);
+}
+
+static void tell_failed(struct rj_gateway *gateway, const struct rj_shown *shown)
+{
+    struct fanout out = {.gateway = gateway, .shown = shown};
+    const struct rj_mirror_room *room = rj_mirror_find(&gateway->mirror, shown->nsp, shown->room);
+    for (size_t i = 0; room && i < shown->n; i++) {
+        struct rj_client *client = rj_clients_find(&gateway->clients, shown->clients[i]);
+        if (client && rj_mirror_member(room, client))
+            rj_client_send_notice(client, made_for(&out, &out.of_shown, client->ops, encode_failed));
+    }
+    drop_frames(&out.of_shown);
+    gateway->stats.failed++;
+}
+
+void rj_fanout_tick(struct rj_gateway *gateway, uint64_t now_ms)
+{
+    uint64_t stream_pos = rj_link_stream_pos(gateway->link);
+    struct rj_shown *shown;
+    if (!gateway->optimistic.open || !rj_link_is_up(gateway->link))
+        return;
+    while ((shown = rj_optimistic_failed(&gateway->optimistic, stream_pos, now_ms))) {
+        tell_failed(gateway, shown);
+        rj_shown_free(shown);
+    }
+    rj_optimistic_sweep(&gateway->optimistic, stream_pos);
 }
 
 /* ------------------------------------------------------------------------------------------ replay */

@@ -13,6 +13,13 @@ struct rj_gateway;
 /* A logged message for every member here. */
 void rj_fanout_logged(struct rj_gateway *gateway, const Rejoin__Deliver *deliver);
 
+/* One of an optimistic room that is accepted but not committed: for those members that are LIVE and read.
+ * When it is logged they get room:confirmed instead of it; see optimistic.h. */
+void rj_fanout_pending(struct rj_gateway *gateway, const Rejoin__Deliver *deliver);
+
+/* Tells members what has become of pending messages that a crash of the broker has lost. While linked. */
+void rj_fanout_tick(struct rj_gateway *gateway, uint64_t now_ms);
+
 /* A volatile one: for those members that can take it at once. */
 void rj_fanout_volatile(struct rj_gateway *gateway, const Rejoin__Deliver *deliver);
 

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include "gateway/commands.h"
+#include "gateway/fanout.h"
 #include "gateway/frontends/socketio.h"
 #include "gateway/link.h"
 #include "proto/base/clock.h"
@@ -138,6 +139,7 @@ static void on_tick(uv_timer_t *timer)
     rj_commands_tick(gateway, now_ms);
     rj_clients_tick(gateway, now_ms);
     rj_asks_tick(gateway, now_ms);
+    rj_fanout_tick(gateway, now_ms);
     if (now_ms - gateway->cursors_ms >= CURSORS_MS) {
         gateway->cursors_ms = now_ms;
         send_cursors(gateway);
@@ -165,6 +167,8 @@ void rj_gateway_metrics(const struct rj_gateway *gateway, struct rj_buf *out)
                          HASH_COUNT(gateway->mirror.rooms));
     rj_gateway_stats_put(out, "asks_open", "gauge", "questions that clients have not answered",
                          rj_asks_count(&gateway->asks));
+    rj_gateway_stats_put(out, "pendings_open", "gauge", "pending messages whose fate is not known yet",
+                         HASH_COUNT(gateway->optimistic.open));
     rj_gateway_stats_put(out, "commands_pending", "gauge", "commands that the broker has not answered",
                          gateway->pending.n);
     rj_gateway_stats_put(out, "link_up", "gauge", "1 while linked to the broker",
@@ -240,6 +244,7 @@ enum rj_status rj_gateway_run(const struct rj_gateway_conf *conf)
         uv_run(&loop, UV_RUN_ONCE);
     uv_loop_close(&loop);
     rj_pending_free(&gateway.pending);
+    rj_optimistic_clear(&gateway.optimistic);
     rj_mirror_free(&gateway.mirror);
     rj_cohorts_free(&gateway.cohorts);
     rj_arena_free(&gateway.arena);

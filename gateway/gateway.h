@@ -11,6 +11,7 @@
 #include "gateway/conf.h"
 #include "gateway/drain.h"
 #include "gateway/mirror.h"
+#include "gateway/optimistic.h"
 #include "gateway/pending.h"
 #include "gateway/stats.h"
 #include "proto/base/arena.h"
@@ -33,6 +34,7 @@ struct rj_gateway {
     struct rj_mirror mirror;
     struct rj_asks asks;
     struct rj_pending pending;
+    struct rj_optimistic optimistic;
     uint64_t fanouts; /* counts, so that a client that stands in two targets is met once */
     struct rj_log_limit refused_log, ended_log;
 

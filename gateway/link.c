@@ -189,6 +189,7 @@ static void on_welcome(struct rj_link *link, const Rejoin__Welcome *welcome)
         gateway->stats.resets++;
         rj_log(RJ_LOG_WARN, "broker_reset", RJ_KV_U64("clients", rj_clients_count(&gateway->clients)));
         drop_all_clients(gateway);
+        rj_optimistic_clear(&gateway->optimistic);
     }
     if (welcome->epoch != link->epoch)
         rj_asks_forget(&gateway->asks); /* the broker that asked is gone, and with it its ids */
@@ -199,6 +200,8 @@ static void on_welcome(struct rj_link *link, const Rejoin__Welcome *welcome)
     link->ping_ms = welcome->ping_ms ? welcome->ping_ms : FIRST_PING_MS;
     link->lease_ms = welcome->lease_ms ? welcome->lease_ms : FIRST_LEASE_MS;
     link->frame_limit = welcome->max_frame_bytes ? welcome->max_frame_bytes : FRAME_FULL;
+    rj_optimistic_begin(&gateway->optimistic, welcome->epoch, welcome->head,
+                        rj_clock_mono_ms() + link->lease_ms);
     rj_log(RJ_LOG_INFO, "broker_linked", RJ_KV_U64("epoch", welcome->epoch), RJ_KV_U64("head", welcome->head),
            RJ_KV_U64("clients", rj_clients_count(&gateway->clients)),
            RJ_KV_U64("unanswered", gateway->pending.n));
@@ -233,6 +236,16 @@ static void on_deliver(struct rj_link *link, const Rejoin__Deliver *deliver)
         rj_fanout_logged(gateway, deliver);
     if (deliver->pos > link->stream_pos)
         link->stream_pos = deliver->pos;
+}
+
+static void on_pending(struct rj_link *link, const Rejoin__Deliver *deliver)
+{
+    const Rejoin__Message *message = deliver->message;
+    if (message && deliver->pos && message->id[0] && message->n_targets == 1 &&
+        message->targets[0]->kind == REJOIN__TARGET__KIND__ROOM && !message->plain)
+        rj_fanout_pending(link->gateway, deliver);
+    else
+        on_garbage(link, "a pending message that is none");
 }
 
 static enum rj_client_end end_of(Rejoin__Kick__How how)
@@ -312,6 +325,7 @@ static bool on_item(struct rj_link *link, const Rejoin__Item *item)
     switch (item->kind_case) {
     case REJOIN__ITEM__KIND_REPLY: rj_command_replied(gateway, item->reply); return true;
     case REJOIN__ITEM__KIND_DELIVER: on_deliver(link, item->deliver); return true;
+    case REJOIN__ITEM__KIND_PENDING: on_pending(link, item->pending); return true;
     case REJOIN__ITEM__KIND_CAUGHT_UP: on_caught_up(gateway, item->caught_up); return true;
     case REJOIN__ITEM__KIND_KICK: on_kick(gateway, item->kick); return true;
     case REJOIN__ITEM__KIND_MOVED: on_moved(gateway, item->moved); return true;

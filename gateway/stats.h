@@ -29,6 +29,9 @@
     X(messages_in, "messages_in_total", "messages from the broker for all members")                          \
     X(deliveries, "deliveries_total", "messages queued for a client")                                        \
     X(replayed, "replayed_total", "of them, from the log")                                                   \
+    X(pendings, "pendings_total", "messages shown to clients before their commit")                           \
+    X(confirmed, "pendings_confirmed_total", "of them, stored")                                              \
+    X(failed, "pendings_failed_total", "of them, lost in a crash of the broker")                             \
     X(volatile_skipped, "volatile_skipped_total", "volatile messages that a client could not take")          \
     X(commands, "commands_total", "commands sent to the broker")                                             \
     X(repeated, "commands_repeated_total", "commands sent again on a fresh stream")                          \

@@ -350,7 +350,16 @@ void rj_translate_error(const char *code, const char *message, struct rj_buf *ou
     rj_buf_put_str(out, "}}");
 }
 
-/* The envelope up to and with `"data":`. */
+static void put_from(const char *user, const char *sid, struct rj_buf *out)
+{
+    rj_buf_put_str(out, "\"from\":{\"user\":");
+    put_text_or_null(out, user);
+    rj_buf_put_str(out, ",\"sid\":");
+    put_text_or_null(out, sid);
+    rj_buf_put_u8(out, '}');
+}
+
+/* The envelope's members up to and with `from`. */
 static void put_envelope_head(const Rejoin__Deliver *deliver, const char *room, uint64_t seq,
                               struct rj_buf *out)
 {
@@ -372,11 +381,8 @@ static void put_envelope_head(const Rejoin__Deliver *deliver, const char *room, 
         rj_buf_put_str(out, ",\"id\":");
         put_text(out, message->id);
     }
-    rj_buf_put_str(out, ",\"from\":{\"user\":");
-    put_text_or_null(out, message->from_user);
-    rj_buf_put_str(out, ",\"sid\":");
-    put_text_or_null(out, message->from_sid);
-    rj_buf_put_str(out, "},\"data\":");
+    rj_buf_put_u8(out, ',');
+    put_from(message->from_user, message->from_sid, out);
 }
 
 static struct rj_span data_of(const Rejoin__Message *message)
@@ -387,8 +393,39 @@ static struct rj_span data_of(const Rejoin__Message *message)
 void rj_translate_envelope(const Rejoin__Deliver *deliver, const char *room, uint64_t seq, struct rj_buf *out)
 {
     put_envelope_head(deliver, room, seq, out);
+    rj_buf_put_str(out, ",\"data\":");
     rj_buf_put_span(out, data_of(deliver->message));
     rj_buf_put_u8(out, '}');
+}
+
+void rj_translate_pending(const Rejoin__Deliver *deliver, const char *room, struct rj_buf *out)
+{
+    put_envelope_head(deliver, room, 0, out);
+    rj_buf_put_str(out, ",\"pending\":true,\"data\":");
+    rj_buf_put_span(out, data_of(deliver->message));
+    rj_buf_put_u8(out, '}');
+}
+
+void rj_translate_confirmed(const Rejoin__Deliver *deliver, const char *room, uint64_t seq,
+                            const char *offset, struct rj_buf *out)
+{
+    put_envelope_head(deliver, room, seq, out);
+    rj_buf_put_str(out, ",\"offset\":");
+    put_text(out, offset);
+    rj_buf_put_u8(out, '}');
+}
+
+void rj_translate_failed(const struct rj_shown *shown, struct rj_buf *out)
+{
+    rj_buf_put_str(out, "{\"room\":");
+    put_text(out, shown->room);
+    rj_buf_put_str(out, ",\"id\":");
+    put_text(out, shown->id);
+    rj_buf_put_u8(out, ',');
+    put_from(shown->user, shown->sid, out);
+    rj_buf_put_str(out, ",\"error\":{\"code\":");
+    put_text(out, rj_status_code(RJ_UNAVAILABLE));
+    rj_buf_put_str(out, ",\"message\":\"the message was not stored\"}}");
 }
 
 static bool is_placeholder(struct rj_span object, uint64_t *num)
@@ -476,6 +513,7 @@ static void put_messages(Rejoin__Deliver *const *messages, size_t n, const char 
             rj_buf_put_u8(&out->json, ',');
         is_first = false;
         put_envelope_head(messages[i], room, seq_in(messages[i], room), &out->json);
+        rj_buf_put_str(&out->json, ",\"data\":");
         rj_translate_shifted(data_of(message), message->n_attachments ? out->n_attachments : 0, &out->json);
         rj_buf_put_u8(&out->json, '}');
         for (size_t a = 0; a < message->n_attachments; a++)

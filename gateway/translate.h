@@ -5,6 +5,7 @@
 #define RJ_TRANSLATE_H
 
 #include "gateway/client.h"
+#include "gateway/optimistic.h"
 #include "proto/base/arena.h"
 #include "proto/base/buf.h"
 #include "proto/base/status.h"
@@ -35,6 +36,14 @@ void rj_translate_error(const char *code, const char *message, struct rj_buf *ou
  * names none. `seq` 0: left out (volatile, or no room). */
 void rj_translate_envelope(const Rejoin__Deliver *deliver, const char *room, uint64_t seq,
                            struct rj_buf *out);
+
+/* The same for a message that is accepted but not committed: marked `pending`, without a seq. */
+void rj_translate_pending(const Rejoin__Deliver *deliver, const char *room, struct rj_buf *out);
+
+/* Appends the arguments of room:confirmed and room:failed. */
+void rj_translate_confirmed(const Rejoin__Deliver *deliver, const char *room, uint64_t seq,
+                            const char *offset, struct rj_buf *out);
+void rj_translate_failed(const struct rj_shown *shown, struct rj_buf *out);
 
 /* The arguments of a `plain` message as they go into a packet: JSON texts with commas, without the brackets.
  * Borrowed from the message. What is no array is one argument. */

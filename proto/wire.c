@@ -15,6 +15,7 @@ enum {
     DELIVER_MESSAGE = 4 << 3 | BYTES,
     DELIVER_CLIENT = 5 << 3 | VARINT,
     ITEM_JOB = 30 << 3 | BYTES,
+    ITEM_PENDING = 37 << 3 | BYTES,
     JOB_ID = 1 << 3 | VARINT,
     JOB_REPEATED = 5 << 3 | VARINT,
     JOB_TIMEOUT = 6 << 3 | VARINT,
@@ -157,8 +158,8 @@ void rj_wire_put_packed(struct rj_wire_out *out, struct rj_span item)
     rj_buf_put_span(&out->frame, item);
 }
 
-void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,
-                         size_t n_seqs, struct rj_span message, uint64_t client)
+static void put_deliver(struct rj_wire_out *out, uint64_t kind, uint64_t pos, uint64_t ts_ms,
+                        const uint64_t *seqs, size_t n_seqs, struct rj_span message, uint64_t client)
 {
     size_t seqs_size = 0;
     for (size_t i = 0; i < n_seqs; i++)
@@ -166,9 +167,9 @@ void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, 
     size_t deliver_size = number_field_size(DELIVER_POS, pos) + number_field_size(DELIVER_TS, ts_ms) +
                           (n_seqs ? 1 + varint_size(seqs_size) + seqs_size : 0) + 1 +
                           varint_size(message.len) + message.len + number_field_size(DELIVER_CLIENT, client);
-    begin_item(out, varint_size(ITEM_DELIVER) + varint_size(deliver_size) + deliver_size);
+    begin_item(out, varint_size(kind) + varint_size(deliver_size) + deliver_size);
     struct rj_buf *frame = &out->frame;
-    put_varint(frame, ITEM_DELIVER);
+    put_varint(frame, kind);
     put_varint(frame, deliver_size);
     put_number_field(frame, DELIVER_POS, pos);
     put_number_field(frame, DELIVER_TS, ts_ms);
@@ -182,6 +183,17 @@ void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, 
     put_varint(frame, message.len);
     rj_buf_put_span(frame, message);
     put_number_field(frame, DELIVER_CLIENT, client);
+}
+
+void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,
+                         size_t n_seqs, struct rj_span message, uint64_t client)
+{
+    put_deliver(out, ITEM_DELIVER, pos, ts_ms, seqs, n_seqs, message, client);
+}
+
+void rj_wire_put_pending(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, struct rj_span message)
+{
+    put_deliver(out, ITEM_PENDING, pos, ts_ms, NULL, 0, message, 0);
 }
 
 void rj_wire_put_job(struct rj_wire_out *out, uint64_t id, bool repeated, uint64_t timeout_ms,

@@ -42,6 +42,9 @@ void rj_wire_put_packed(struct rj_wire_out *out, struct rj_span item);
 void rj_wire_put_deliver(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, const uint64_t *seqs,
                          size_t n_seqs, struct rj_span message, uint64_t client);
 
+/* The same as an item `pending`, which has no seqs yet. */
+void rj_wire_put_pending(struct rj_wire_out *out, uint64_t pos, uint64_t ts_ms, struct rj_span message);
+
 /* Appends a Job item whose body (group, sid, namespace and what it is about) is already packed. */
 void rj_wire_put_job(struct rj_wire_out *out, uint64_t id, bool repeated, uint64_t timeout_ms,
                      struct rj_span body);

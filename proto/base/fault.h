@@ -14,6 +14,7 @@
 /* X(enumerator, "name", "what fails there") — sorted by name */
 #define RJ_FAULT_LIST(X)                                                                                     \
     X(BUS_SEND_AGAIN, "bus.send.again", "the peer's pipe is full")                                           \
+    X(OPTIMISTIC_SHOWN, "optimistic.shown", "a pending message leaves; nothing is committed from now on")    \
     X(STORE_BEGIN, "store.begin.fail", "mdb_txn_begin reports ENOMEM to the log thread")                     \
     X(STORE_AFTER_COMMIT, "store.commit.after", "committed, nothing acknowledged yet")                       \
     X(STORE_BEFORE_COMMIT, "store.commit.before", "the transaction is written but not committed")            \

@@ -227,14 +227,17 @@ void deliver(struct stage *stage, const struct what *what)
     message.n_except_sids = except_sid ? 1 : 0;
     message.except_rooms = &except_room;
     message.n_except_rooms = except_room ? 1 : 0;
+    message.id = (char *)(uintptr_t)(what->id ? what->id : "");
+    message.from_sid = (char *)(uintptr_t)(what->from_sid ? what->from_sid : "");
     item.pos = what->pos;
     item.seqs = seqs;
-    item.n_seqs = what->pos ? n : 0;
+    item.n_seqs = what->pos && !what->is_pending ? n : 0;
     item.message = &message;
     item.client = what->client;
     item.ask = what->ask;
     item.ask_ms = what->ask_ms;
-    rj_fake_broker_send(&stage->broker, REJOIN__ITEM__KIND_DELIVER, &item);
+    rj_fake_broker_send(&stage->broker,
+                        what->is_pending ? REJOIN__ITEM__KIND_PENDING : REJOIN__ITEM__KIND_DELIVER, &item);
 }
 
 void caught_up(struct stage *stage, const struct guest *guest, uint64_t upto)

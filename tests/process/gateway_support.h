@@ -85,6 +85,8 @@ struct what {
     bool is_plain;
     const char *attachment;
     const char *except_sid, *except_room;
+    const char *id, *from_sid;
+    bool is_pending; /* accepted, not committed */
 };
 
 /* The event is called "m"; the seq in every target is the pos. */
