@@ -215,7 +215,7 @@ static bool repeat_message(struct rj_request *request, const Rejoin__Message *me
     struct rj_store_append append = {0};
     if (message->volatile_ || message->n_targets < 1)
         return false;
-    dedupe_key(request, message, &append);
+    dedupe_key(request, message, message->id[0], &append);
     struct publishing *publishing = rj_calloc(1, sizeof *publishing);
     publishing->broker = request->broker;
     publishing->to = request->to;
