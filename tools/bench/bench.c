@@ -16,7 +16,9 @@
 /* What a benchmark takes that is not told otherwise. */
 #define ALL         .publishers = 1, .seconds = 5
 #define ONE_GATEWAY .procs.gateways = 1
-#define LOG         .size = 200, .repeat = 1, .slices = 10, .rooms_list = {{1, 1000, 100000}, 3}
+#define RETURNERS                                                                                            \
+    .procs.gateways = 2, .connections = 10000, .members = 10, .per_client = 2, .size = 100, .repeat = 1
+#define LOG .size = 200, .repeat = 1, .slices = 10, .rooms_list = {{1, 1000, 100000}, 3}
 
 static const struct {
     const char *name;
@@ -58,11 +60,28 @@ static const struct {
      bench_unread,
      {ALL, ONE_GATEWAY, .rooms = 1000, .repeat = 3},
      "what is unread for a user with a cursor in each of --rooms: the broker's time"},
+    {"jitter",
+     bench_jitter,
+     {RETURNERS, .cut_every_ms = 15000, .cut_for_ms = 2000, .seconds = 45, .publishers = 1},
+     "--connections that are cut again and again: how fast they catch up, and that nothing is missed"},
+    {"avalanche",
+     bench_avalanche,
+     {ALL, RETURNERS},
+     "broker and gateways are killed and started under --connections: how long until all are back"},
+    {"rolling",
+     bench_rolling,
+     {ALL, RETURNERS, .spread_ms = 5000},
+     "each gateway in turn is drained and started under --connections: how evenly they move"},
+    {"slow",
+     bench_slow,
+     {ALL, ONE_GATEWAY, .members = 1000, .stuck = 100, .size = 1000, .rate = 200, .repeat = 3},
+     "--stuck of --members do not read: what the others notice, and the memory that it takes"},
 };
 
 #undef ALL
 #undef ONE_GATEWAY
 #undef LOG
+#undef RETURNERS
 
 /* ------------------------------------------------------------------------------------------- options */
 
@@ -80,11 +99,14 @@ struct number_flag {
     }
 
 static const struct number_flag numbers[] = {
-    NUMBER("members", members, 1, 100000,
-           "members of the room (fanout 1000; replay, whom live traffic is for, 10)"),
+    NUMBER(
+        "members", members, 1, 100000,
+        "members of the room (fanout and slow 1000; replay, whom live traffic is for, 10), or of each room "
+        "(jitter, avalanche and rolling 10)"),
     NUMBER("publishers", publishers, 1, 1000, "members that publish (fanout 1)"),
     NUMBER("rooms", rooms, 1, 1000000, "rooms (pairs, of two: 1000; replay 100000)"),
-    NUMBER("connections", connections, 1, 500000, "idle connections (10000), or clients that call (rpc 100)"),
+    NUMBER("connections", connections, 1, 500000,
+           "idle connections, or those that are lost (10000); clients that call (rpc 100)"),
     NUMBER("sessions", sessions, 1, 20000, "that come back (replay 1000)"),
     NUMBER("rooms-each", rooms_each, 1, 64, "rooms of a session (replay 20)"),
     NUMBER("window", window, 1, 10000,
@@ -95,7 +117,13 @@ static const struct number_flag numbers[] = {
     NUMBER("messages", messages, 1, 50000000,
            "in the log before (store 2000000; publish 400000), or missed by all rooms (replay 1000000)"),
     NUMBER("slices", slices, 1, REPORT_REPEATS_MAX, "that --seconds is cut into (store, publish and rpc 10)"),
-    NUMBER("gateways", procs.gateways, 1, PROCS_GATEWAYS_MAX, "gateways to start (1; replay 2)"),
+    NUMBER("per-client", per_client, 1, 1000, "messages a second that each client gets (jitter and so on 2)"),
+    NUMBER("cut-every", cut_every_ms, 10, 3600000, "ms between two cuts of a connection (jitter 15000)"),
+    NUMBER("cut-for", cut_for_ms, 1, 3600000, "ms until it comes back (jitter 2000)"),
+    NUMBER("spread", spread_ms, 1, 3600000, "ms over which a gateway drains (rolling 5000)"),
+    NUMBER("stuck", stuck, 1, 100000, "members that do not read (slow 100)"),
+    NUMBER("gateways", procs.gateways, 1, PROCS_GATEWAYS_MAX,
+           "gateways to start (1; replay, jitter, avalanche and rolling 2)"),
 };
 
 enum { N_NUMBERS = sizeof numbers / sizeof *numbers };
@@ -298,6 +326,12 @@ static void check_options(const struct bench_options *options)
 {
     if (options->members && options->publishers > options->members)
         refuse("publishers", "more than --members");
+    if (options->stuck && options->stuck >= options->members)
+        refuse("stuck", "no fewer than --members");
+    if (options->cut_for_ms > options->cut_every_ms)
+        refuse("cut-for", "longer than --cut-every");
+    if (options->connections && options->per_client && options->connections % options->members)
+        refuse("connections", "not whole rooms of --members");
     if (options->rooms_each > options->rooms)
         refuse("rooms-each", "more than --rooms");
     if ((options->procs.n_pids || options->procs.backends) && options->procs.n_urls == 0)

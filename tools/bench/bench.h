@@ -31,6 +31,11 @@ struct bench_options {
     uint32_t rooms_each; /* of a session */
     bool is_warm;        /* replay: the log stays in memory */
     uint32_t messages;   /* to fill the log with */
+    /* jitter, avalanche, rolling, slow */
+    uint32_t per_client; /* messages a second that each client is sent */
+    uint32_t cut_every_ms, cut_for_ms;
+    uint32_t spread_ms; /* of a gateway's drain */
+    uint32_t stuck;     /* clients that do not read */
     /* store, publish, rpc */
     uint32_t slices; /* that a cell's seconds are cut into */
     struct bench_list rooms_list, batches, rates;
@@ -50,6 +55,6 @@ struct bench {
 typedef bool bench_run(struct bench *bench);
 
 bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay, bench_rpc,
-    bench_unread;
+    bench_unread, bench_jitter, bench_avalanche, bench_rolling, bench_slow;
 
 #endif

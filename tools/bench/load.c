@@ -18,6 +18,7 @@ enum {
     BUFFER_BYTES = 1 << 20, /* the longest frame, too */
     EVENTS = 256,
     AT_ONCE = 128,
+    NARROW_BYTES = 16384,
     PER_LOCAL_ADDRESS = 20000 /* what the usual range of local ports carries with room to spare */
 };
 
@@ -93,16 +94,41 @@ static bool watch(struct load_conn *conn, int op, uint32_t events)
     return epoll_ctl(conn->load->epoll, op, conn->fd, &event) == 0;
 }
 
-static void close_conn(struct load_conn *conn, const char *why)
+static void shut(struct load_conn *conn)
 {
-    if (conn->state == LOAD_CLOSED)
-        return;
-    if (conn->load->n_closed++ == 0)
-        fprintf(stderr, "rejoin-bench: connection %u was lost: %s\n", conn->index, why);
     conn->load->n_ready -= conn->state == LOAD_READY;
     conn->state = LOAD_CLOSED;
-    close(conn->fd);
+    conn->is_choked = conn->is_paused = false;
+    rj_buf_clear(&conn->in);
+    rj_buf_clear(&conn->out);
+    if (conn->fd >= 0)
+        close(conn->fd);
     conn->fd = -1;
+}
+
+static void close_conn(struct load_conn *conn, const char *why)
+{
+    const struct load_handler *handler = &conn->load->handler;
+    if (conn->state == LOAD_CLOSED)
+        return;
+    shut(conn);
+    if (handler->closed)
+        handler->closed(handler->ctx, conn);
+    else if (conn->load->n_closed++ == 0)
+        fprintf(stderr, "rejoin-bench: connection %u was lost: %s\n", conn->index, why);
+}
+
+void load_cut(struct load_conn *conn)
+{
+    struct linger now = {.l_onoff = 1};
+    if (conn->fd >= 0)
+        setsockopt(conn->fd, SOL_SOCKET, SO_LINGER, &now, sizeof now);
+    shut(conn);
+}
+
+static void rearm(struct load_conn *conn)
+{
+    watch(conn, EPOLL_CTL_MOD, (conn->is_paused ? 0 : EPOLLIN) | (conn->is_choked ? EPOLLOUT : 0));
 }
 
 static void set_choked(struct load_conn *conn, bool is_choked)
@@ -110,7 +136,15 @@ static void set_choked(struct load_conn *conn, bool is_choked)
     if (conn->is_choked == is_choked)
         return;
     conn->is_choked = is_choked;
-    watch(conn, EPOLL_CTL_MOD, is_choked ? EPOLLIN | EPOLLOUT : EPOLLIN);
+    rearm(conn);
+}
+
+void load_pause(struct load_conn *conn, bool is_paused)
+{
+    if (conn->is_paused == is_paused || conn->state != LOAD_READY)
+        return;
+    conn->is_paused = is_paused;
+    rearm(conn);
 }
 
 static void flush(struct load_conn *conn)
@@ -132,7 +166,7 @@ static void flush_queued(struct load *load)
     while ((conn = load->queued)) {
         load->queued = conn->queued;
         conn->is_queued = false;
-        if (conn->state != LOAD_CLOSED && !conn->is_choked)
+        if (conn->state != LOAD_CLOSED && conn->state != LOAD_DIALLING && !conn->is_choked && conn->out.len)
             flush(conn);
     }
 }
@@ -372,10 +406,11 @@ static void choose_source(const struct load_conn *conn)
         perror("rejoin-bench: bind");
 }
 
-static bool dial(struct load_conn *conn, const struct load_target *target)
+bool load_dial(struct load_conn *conn, const struct load_target *target)
 {
-    int on = 1;
+    int on = 1, narrow = NARROW_BYTES;
     conn->target = target;
+    conn->state = LOAD_DIALLING;
     conn->fd = socket(target->address.ss_family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
     if (conn->fd < 0) {
         perror("rejoin-bench: socket");
@@ -383,9 +418,11 @@ static bool dial(struct load_conn *conn, const struct load_target *target)
     }
     choose_source(conn);
     setsockopt(conn->fd, IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+    if (conn->index >= conn->load->n - conn->load->n_narrow)
+        setsockopt(conn->fd, SOL_SOCKET, SO_RCVBUF, &narrow, sizeof narrow);
     if (connect(conn->fd, (const struct sockaddr *)&target->address, target->size) && errno != EINPROGRESS) {
-        perror("rejoin-bench: connect");
-        return false;
+        close_conn(conn, strerror(errno));
+        return conn->load->handler.closed != NULL;
     }
     return watch(conn, EPOLL_CTL_ADD, EPOLLOUT);
 }
@@ -397,7 +434,7 @@ bool load_connect(struct load *load, const struct load_target *targets, unsigned
     uint32_t dialled = 0;
     while (load->n_ready < load->n) {
         for (; dialled < load->n && dialled - load->n_ready < load->at_once; dialled++)
-            if (!dial(&load->conns[dialled], &targets[dialled % n_targets]))
+            if (!load_dial(&load->conns[dialled], &targets[dialled % n_targets]))
                 return false;
         load_run(load, 100000);
         if (!load_is_sound(load) || rj_clock_mono_ms() > end_ms) {

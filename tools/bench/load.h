@@ -1,6 +1,6 @@
 /* The load client: many Socket.IO connections over plain WebSockets in one epoll, as cheap as they can be, so
  * that what is measured is the server. Speaks just enough: handshake, CONNECT, pings, events, acks. It never
- * parses JSON and never closes a connection by itself unless the server broke the protocol.
+ * parses JSON and never closes a connection by itself unless it is told to, or the server broke the protocol.
  */
 #ifndef RJ_BENCH_LOAD_H
 #define RJ_BENCH_LOAD_H
@@ -28,6 +28,7 @@ struct load_conn {
     enum load_state state;
     bool is_queued;           /* it is in the list of those with something to send */
     bool is_choked;           /* the kernel takes no more: EPOLLOUT is armed */
+    bool is_paused;           /* it does not read */
     struct load_conn *queued; /* the next one of that list */
     struct rj_buf in;         /* the beginning of a frame that is not whole yet */
     struct rj_buf out;        /* what is to be sent */
@@ -42,6 +43,9 @@ struct load_handler {
     void (*connected)(void *ctx, const struct load_conn *conn, struct rj_span text); /* "0{…" */
     void (*event)(void *ctx, struct load_conn *conn, struct rj_span text);           /* "2[…" */
     void (*ack)(void *ctx, struct load_conn *conn, struct rj_span text);             /* "3ID[…" */
+    /* The connection was lost or refused; load_dial may make it anew, but not from here. NULL: no connection
+     * may be lost (load_is_sound). */
+    void (*closed)(void *ctx, struct load_conn *conn);
 };
 
 struct load {
@@ -50,6 +54,7 @@ struct load {
     uint32_t n_ready, n_closed;
     bool is_interrupted; /* SIGINT or SIGTERM is pending */
     uint64_t pings;      /* answered */
+    uint32_t n_narrow;   /* the last so many get a small receive buffer: what they do not read, stays away */
     uint32_t at_once;    /* connections being made at a time; load_init sets a gentle bound */
     int epoll;
     struct load_handler handler;
@@ -67,6 +72,18 @@ void load_free(struct load *load);
  * answered. False, told on stderr, when one is refused or all together take longer than `deadline_ms`. */
 bool load_connect(struct load *load, const struct load_target *targets, unsigned n_targets,
                   unsigned deadline_ms);
+
+/* Makes a connection that was lost or cut, or was never made, to a target that must outlive the load; its
+ * CONNECT is answered, or `closed` called, some load_run later (or `closed` at once). False, told on stderr:
+ * there is no socket. Not from within a handler. */
+bool load_dial(struct load_conn *conn, const struct load_target *target);
+
+/* The network is gone: resets the connection, whatever state it is in. `closed` is not called. Not from
+ * within a handler. */
+void load_cut(struct load_conn *conn);
+
+/* Stops reading from a connection that is ready, or goes on. The pongs stop with it. */
+void load_pause(struct load_conn *conn, bool is_paused);
 
 /* Sends what is queued, then handles what happens within `timeout_us`, one epoll_wait. */
 void load_run(struct load *load, uint64_t timeout_us);

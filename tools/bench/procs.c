@@ -155,14 +155,37 @@ static void add_local_target(struct procs *procs, uint16_t port)
     target->size = sizeof to;
 }
 
-static bool start_gateway(struct procs *procs, unsigned index, char *broker)
+void procs_data_dir(const struct procs *procs, char *out, size_t size)
 {
-    char path[PATH_SIZE], name[48], line[1024], listen[] = "127.0.0.1:0";
+    snprintf(out, size, "%s/data", procs->dir);
+}
+
+static void gateways_endpoint(const struct procs *procs, char *out, size_t size)
+{
+    snprintf(out, size, "ipc://%s/gateways", procs->dir);
+}
+
+/* Gateway `index`, listening at `listen`; `line` is what it says when it is ready. */
+static bool run_gateway(const struct procs *procs, unsigned index, char *listen, struct proc *proc,
+                        char *line, size_t size)
+{
+    enum { FLAGS_AT = 7 };
+    char path[PATH_SIZE], name[48], broker[160];
     snprintf(name, sizeof name, "gateway-%u", index + 1);
     program_path("rejoin-gateway", path, sizeof path);
-    char *argv[] = {path,   (char[]){"--listen"},     listen,        (char[]){"--broker"},
-                    broker, (char[]){"--max-events"}, (char[]){"0"}, NULL};
-    if (!start_one(procs, &procs->list[procs->n++], name, argv, line, sizeof line))
+    gateways_endpoint(procs, broker, sizeof broker);
+    char *argv[FLAGS_AT + PROCS_FLAGS_MAX + 1] = {
+        path,   (char[]){"--listen"},     listen,       (char[]){"--broker"},
+        broker, (char[]){"--max-events"}, (char[]){"0"}};
+    for (unsigned i = 0; i < PROCS_FLAGS_MAX && procs->plan->gateway_flags[i]; i++)
+        argv[FLAGS_AT + i] = (char *)(uintptr_t)procs->plan->gateway_flags[i];
+    return start_one(procs, proc, name, argv, line, size);
+}
+
+static bool start_gateway(struct procs *procs, unsigned index)
+{
+    char line[1024], listen[] = "127.0.0.1:0";
+    if (!run_gateway(procs, index, listen, &procs->list[procs->n++], line, sizeof line))
         return false;
     unsigned port;
     const char *at = strstr(line, "listen=127.0.0.1:");
@@ -172,16 +195,6 @@ static bool start_gateway(struct procs *procs, unsigned index, char *broker)
     }
     add_local_target(procs, (uint16_t)port);
     return true;
-}
-
-void procs_data_dir(const struct procs *procs, char *out, size_t size)
-{
-    snprintf(out, size, "%s/data", procs->dir);
-}
-
-static void gateways_endpoint(const struct procs *procs, char *out, size_t size)
-{
-    snprintf(out, size, "ipc://%s/gateways", procs->dir);
 }
 
 static bool start_broker(struct procs *procs, struct proc *proc)
@@ -205,16 +218,14 @@ static bool start_broker(struct procs *procs, struct proc *proc)
 
 static bool start_own(struct procs *procs, const struct procs_plan *plan)
 {
-    char gateways[160];
     if (!procs_make_dir(plan->dir, procs->dir, sizeof procs->dir))
         return false;
     procs->plan = plan;
     snprintf(procs->backends, sizeof procs->backends, "ipc://%s/backends", procs->dir);
-    gateways_endpoint(procs, gateways, sizeof gateways);
     if (!start_broker(procs, &procs->list[procs->n++]))
         return false;
     for (unsigned i = 0; i < plan->gateways; i++)
-        if (!start_gateway(procs, i, gateways))
+        if (!start_gateway(procs, i))
             return false;
     return true;
 }
@@ -345,6 +356,29 @@ bool procs_restart_broker(struct procs *procs, bool (*meanwhile)(void *ctx), voi
     bool is_good = end_one(procs, broker);
     broker->pid = 0;
     return is_good && (!meanwhile || meanwhile(ctx)) && start_broker(procs, broker);
+}
+
+void procs_signal(const struct procs *procs, unsigned index, int number)
+{
+    kill(procs->list[index].pid, number);
+}
+
+bool procs_has_ended(struct procs *procs, unsigned index, int *wait_status)
+{
+    struct proc *proc = &procs->list[index];
+    if (waitpid(proc->pid, wait_status, WNOHANG) != proc->pid)
+        return false;
+    proc->pid = 0;
+    return true;
+}
+
+bool procs_revive(struct procs *procs, unsigned index)
+{
+    char line[1024];
+    struct proc *proc = &procs->list[index];
+    if (index == 0)
+        return start_broker(procs, proc);
+    return run_gateway(procs, index - 1, procs->targets[index - 1].host, proc, line, sizeof line);
 }
 
 bool procs_are_alive(const struct procs *procs)

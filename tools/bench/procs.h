@@ -6,7 +6,7 @@
 
 #include "tools/bench/load.h"
 
-enum { PROCS_MAX = 34, PROCS_GATEWAYS_MAX = 32 };
+enum { PROCS_MAX = 34, PROCS_GATEWAYS_MAX = 32, PROCS_FLAGS_MAX = 8 };
 
 struct proc {
     char name[48]; /* "broker", "gateway-1" */
@@ -27,8 +27,9 @@ struct procs {
 struct procs_plan {
     unsigned gateways;  /* to start */
     const char *broker; /* the program beside ours that is the broker; NULL: rejoin-broker */
-    const char *broker_flag, *broker_value; /* one more setting of it; NULL: none */
-    const char *dir;                        /* where the data goes; NULL: TMPDIR or /tmp */
+    const char *broker_flag, *broker_value;         /* one more setting of it; NULL: none */
+    const char *gateway_flags[PROCS_FLAGS_MAX + 1]; /* more settings of them; NULL ends them */
+    const char *dir;                                /* where the data goes; NULL: TMPDIR or /tmp */
     /* Running ones, instead of our own: */
     const char *urls[PROCS_GATEWAYS_MAX]; /* HOST:PORT, perhaps with http:// in front */
     unsigned n_urls;
@@ -48,6 +49,14 @@ void procs_data_dir(const struct procs *procs, char *out, size_t size);
  * gateways, which live on meanwhile, find it. Between the two `meanwhile` is called, unless it is NULL.
  * False, told on stderr, when one of the three fails. */
 bool procs_restart_broker(struct procs *procs, bool (*meanwhile)(void *ctx), void *ctx);
+
+/* For our own ones, by their place in the list: the broker is 0, gateway i is 1 + i.
+ *
+ * `_signal` does not wait; `_has_ended` tells whether the process is gone, and then how it ended. `_revive`
+ * starts one that is gone, on the same data or listening where it did before. False, told on stderr. */
+void procs_signal(const struct procs *procs, unsigned index, int number);
+bool procs_has_ended(struct procs *procs, unsigned index, int *wait_status);
+bool procs_revive(struct procs *procs, unsigned index);
 
 /* Whether all that were started still run. */
 bool procs_are_alive(const struct procs *procs);

@@ -106,6 +106,7 @@ bool traffic_open(struct traffic *traffic, const struct traffic_plan *plan, cons
                                          .ctx = traffic};
     *traffic = (struct traffic){.plan = *plan};
     load_init(&traffic->load, plan->members, &handler);
+    traffic->load.n_narrow = plan->n_narrow;
     members_init(&traffic->members, plan->members, plan->members_a_room);
     publishers_init(&traffic->publishers, &publishers);
     traffic->stored = rj_calloc(plan->members, sizeof *traffic->stored);

@@ -18,6 +18,7 @@ struct traffic_plan {
     uint32_t size;             /* bytes of data */
     double rate;               /* publishes a second, of all; 0: no bound but the windows */
     uint32_t sample_every;     /* every how many-th member takes the time of its deliveries */
+    uint32_t n_narrow;         /* the last so many members have little room for what they do not read */
     bool are_own_skipped;      /* what comes back to its sender does not count as latency */
 };
 
