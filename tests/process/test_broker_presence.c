@@ -228,37 +228,6 @@ static void a_room_that_tells_no_more_forgets_whom_it_told(void **state)
 
 /* ------------------------------------------------------------------------------------------ many */
 
-static void a_crowd_is_told_as_a_sum(void **state)
-{
-    (void)state;
-    struct world world;
-    open_world(&world, (const char *[]){"--presence-rules", "told* burst=3", "--presence-grace", "50", NULL});
-    come_in(&world.gateway, 1, "watch", "told");
-    assert_told(&world.gateway, "told", "watch", "join", 1);
-    for (unsigned i = 0; i < 20; i++) {
-        char user[16];
-        snprintf(user, sizeof user, "u%02u", i);
-        come(&world.other, 1 + i, user, NULL);
-    }
-    affected(join_sockets(&world.backend, &(struct meant){.except_rooms = LIST("told")}, LIST("told")));
-    /* However they fall into seconds: all are told of, in a few events. */
-    unsigned told = 0, events = 0;
-    while (told < 20) {
-        Rejoin__Deliver *deliver = rj_test_peer_deliver(&world.gateway, 0, RJ_TEST_DEADLINE_MS);
-        assert_non_null(deliver);
-        char data[256] = "";
-        memcpy(data, deliver->message->data.data, deliver->message->data.len);
-        const char *joined = strstr(data, "\"joined\":");
-        assert_true(joined || strstr(data, "\"state\":\"join\""));
-        told += joined ? (unsigned)atoi(joined + 9) : 1;
-        events++;
-    }
-    assert_int_equal(told, 20);
-    assert_true(events <= 6);
-    assert_int_equal(ask_presence(&world.backend, 0, "told", NULL, 0)->presence->count, 21);
-    close_world(&world);
-}
-
 static void a_long_list_comes_in_pages(void **state)
 {
     (void)state;
@@ -311,6 +280,77 @@ static void add_disconnect(struct rj_test_peer *gateway, unsigned client)
     command.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
     command.disconnect = &disconnect;
     rj_test_peer_add_command(gateway, client, &command);
+}
+
+/* The next presence event: how many users it tells of, of whom `*left` have left. */
+static unsigned next_told(struct rj_test_peer *gateway, unsigned *left)
+{
+    char data[256] = "";
+    Rejoin__Deliver *deliver = rj_test_peer_deliver(gateway, 0, RJ_TEST_DEADLINE_MS);
+    assert_non_null(deliver);
+    memcpy(data, deliver->message->data.data, deliver->message->data.len);
+    const char *joined = strstr(data, "\"joined\":"), *gone = strstr(data, "\"left\":");
+    if (!joined) {
+        *left = strstr(data, "\"state\":\"leave\"") != NULL;
+        return 1;
+    }
+    *left = (unsigned)atoi(gone + strlen("\"left\":"));
+    return (unsigned)atoi(joined + strlen("\"joined\":")) + *left;
+}
+
+static void a_crowd_is_told_as_a_sum(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, (const char *[]){"--presence-rules", "told* burst=3", "--presence-grace", "50", NULL});
+    come_in(&world.gateway, 1, "watch", "told");
+    assert_told(&world.gateway, "told", "watch", "join", 1);
+    for (unsigned i = 0; i < 20; i++) {
+        char user[16];
+        snprintf(user, sizeof user, "u%02u", i);
+        come(&world.other, 1 + i, user, NULL);
+    }
+    affected(join_sockets(&world.backend, &(struct meant){.except_rooms = LIST("told")}, LIST("told")));
+    /* However they fall into seconds: all are told of, in a few events. */
+    unsigned told = 0, events = 0, left;
+    for (; told < 20; events++)
+        told += next_told(&world.gateway, &left);
+    assert_int_equal(told, 20);
+    assert_true(events <= 6);
+    assert_int_equal(ask_presence(&world.backend, 0, "told", NULL, 0)->presence->count, 21);
+    close_world(&world);
+}
+
+static void a_gateway_that_dies_with_thousands_is_told_in_a_few_events(void **state)
+{
+    (void)state;
+    enum { LOST = 4000, EVENTS_MAX = 12 };
+    struct world world;
+    open_world(&world, (const char *[]){"--presence-rules", "told* burst=3", "--lease", "3000", "--ping",
+                                        "200", NULL});
+    come_in(&world.gateway, 1, "watch", "told");
+    assert_told(&world.gateway, "told", "watch", "join", 1);
+    for (unsigned i = 1; i <= LOST; i++)
+        add_connect(&world.other, i, false);
+    rj_test_peer_flush(&world.other);
+    assert_true(rj_eventually(3 * RJ_TEST_DEADLINE_MS,
+                              (keep_alive(&world.gateway), keep_alive(&world.backend),
+                               rj_test_peer_metric(&world.other, "rejoin_broker_sockets") == LOST + 1)));
+    say_move(&world.backend, &(struct meant){.except_rooms = LIST("told")}, LIST("told"), false);
+    wait_for(&world.backend, REJOIN__ITEM__KIND_REPLY,
+             (struct rj_test_peer *const[]){&world.gateway, &world.other, NULL});
+    unsigned events = 0, told = 0, lost = 0, left;
+    for (; told < LOST; events++, keep_alive(&world.backend), keep_alive(&world.other))
+        told += next_told(&world.gateway, &left);
+    world.other.is_mute = true;
+    for (; lost < LOST; events++) {
+        next_told(&world.gateway, &left);
+        lost += left;
+    }
+    assert_int_equal(lost, LOST);
+    assert_true(events <= EVENTS_MAX);
+    assert_int_equal(ask_presence(&world.gateway, 1, "told", NULL, 0)->presence->count, 1);
+    close_world(&world);
 }
 
 /* Of the clients whose numbers are set: their users by how many sockets they have. */
@@ -463,6 +503,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_restart_tells_only_of_those_who_are_gone),
     cmocka_unit_test(a_room_that_tells_no_more_forgets_whom_it_told),
     cmocka_unit_test(a_crowd_is_told_as_a_sum),
+    cmocka_unit_test(a_gateway_that_dies_with_thousands_is_told_in_a_few_events),
     cmocka_unit_test(a_long_list_comes_in_pages),
     cmocka_unit_test(a_room_is_surveyed_while_it_changes),
     cmocka_unit_test(only_members_may_ask_and_backends),
