@@ -114,6 +114,14 @@ const CAUSES = {
   ],
   "no Socket.IO packet": [says("42["), "forced close", "no Socket.IO packet"],
   "too many attachments": [says('4511-["x"]'), "forced close", "too many attachments"],
+  "attachments that do not come": [
+    says('451-["x",{"_placeholder":true,"num":0}]'), "forced close", "attachments that do not come",
+    { gateway: { "attachments-timeout": 200 } },
+  ],
+  "CONNECTs without end": [
+    says(...Array.from({ length: 30 }, (_, n) => `40/n-${n},`)), "forced server close", "too many CONNECTs",
+    { gateway: { "max-clients-per-connection": 5 } },
+  ],
   "a second CONNECT": [says("40"), "forced server close", "a second CONNECT"],
   "a namespace that was not joined": [says('42/x,["x"]'), "forced server close", "a namespace that was not joined"],
   "a backend disconnects the socket": [
