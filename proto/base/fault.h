@@ -1,8 +1,9 @@
 /* Fault points: named places where a test makes the process fail, in one sorted list.
  *
- * Armed by the environment variable REJOIN_FAULT = "point[:skip]=action[,point…]": the action happens at the
- * (skip+1)-th passage. Actions: `kill` (SIGKILL to self), `stop` (SIGSTOP to self), `fail` (the place reports
- * its failure). Compiled in only with RJ_FAULTS (every build but release); else RJ_FAULT() is constant false.
+ * Armed by the environment variable REJOIN_FAULT = "point[:skip[+every]]=action[,point…]": the action happens
+ * at the (skip+1)-th passage, and then again after each further `every` of them. Actions: `kill` (SIGKILL to
+ * self), `stop` (SIGSTOP to self), `fail` (the place reports its failure). Compiled in only with RJ_FAULTS
+ * (every build but release); else RJ_FAULT() is constant false.
  *
  *     if (RJ_FAULT(STORE_COMMIT)) rc = EIO; else rc = mdb_txn_commit(txn);
  */

@@ -68,6 +68,10 @@ static void a_wrong_text_ends_the_process(void **state)
         "store.commit.fail:=fail",
         "store.commit.fail:x=fail",
         "store.commit.fail:-1=fail",
+        "store.commit.fail:1+=fail",
+        "store.commit.fail:+1=fail",
+        "store.commit.fail:1+0=fail",
+        "store.commit.fail:1+x=fail",
         "store.commit.fail:99999999999999999999=fail",
         "store.commit.fail=fail,",
         ",",
@@ -106,6 +110,20 @@ static void a_point_fails_once_after_what_it_skips(void **state)
     assert_int_equal(WEXITSTATUS(status), 0);
 }
 
+static void pass_one_often(const char *text)
+{
+    rj_fault_setup(text);
+    expect(RJ_FAULT_BUS_SEND_AGAIN, "..x..x..x.");
+}
+
+static void a_point_fails_again_and_again_when_told(void **state)
+{
+    (void)state;
+    int status = in_child(pass_one_often, "bus.send.again:2+3=fail", 0);
+    assert_true(WIFEXITED(status));
+    assert_int_equal(WEXITSTATUS(status), 0);
+}
+
 static void pass_until_it_acts(const char *text)
 {
     rj_fault_setup(text);
@@ -135,6 +153,12 @@ static void a_point_fails_once_after_what_it_skips(void **state)
     skip();
 }
 
+static void a_point_fails_again_and_again_when_told(void **state)
+{
+    (void)state;
+    skip();
+}
+
 static void kill_is_a_real_kill(void **state)
 {
     (void)state;
@@ -150,9 +174,13 @@ static void stop_halts_and_goes_on_when_told(void **state)
 #endif
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test(the_list_is_sorted_by_name),    cmocka_unit_test(nothing_armed_never_fails),
-    cmocka_unit_test(a_wrong_text_ends_the_process), cmocka_unit_test(a_point_fails_once_after_what_it_skips),
-    cmocka_unit_test(kill_is_a_real_kill),           cmocka_unit_test(stop_halts_and_goes_on_when_told),
+    cmocka_unit_test(the_list_is_sorted_by_name),
+    cmocka_unit_test(nothing_armed_never_fails),
+    cmocka_unit_test(a_wrong_text_ends_the_process),
+    cmocka_unit_test(a_point_fails_once_after_what_it_skips),
+    cmocka_unit_test(a_point_fails_again_and_again_when_told),
+    cmocka_unit_test(kill_is_a_real_kill),
+    cmocka_unit_test(stop_halts_and_goes_on_when_told),
 };
 
 RJ_TEST_MAIN(tests)

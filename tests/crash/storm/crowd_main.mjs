@@ -29,6 +29,7 @@ const HURTS = {
     await delay(ms);
     link.resumeReader();
   },
+  twin: (rover, ms) => rover.meetTwin(ms),
   drop: async (rover) => rover.drop(),
   reload: async (rover) => rover.reload(),
 };
@@ -56,7 +57,8 @@ const ORDERS = {
     process.send({ on: "opened" });
   },
   async hurt({ what, which, ms }) {
-    await Promise.all(which.map((i) => HURTS[what](rovers[i], ms)));
+    const there = which.filter((i) => rovers[i]); // some may not be open yet
+    await Promise.all(there.map((i) => HURTS[what](rovers[i], ms)));
   },
   async quiet() {
     for (const rover of rovers) rover.quiet();

@@ -8,6 +8,7 @@ import { START_MS } from "./stage.mjs";
 
 const FLOOD_MESSAGES = 150;
 const FLOOD_BYTES = 2000;
+const DISK_FAILED = 74; // the broker's exit status (EX_IOERR)
 
 async function killed(victim, ms) {
   await victim.kill();
@@ -20,6 +21,26 @@ async function restarted(victim, ms) {
   await victim.stop();
   await delay(ms);
   await victim.start(START_MS);
+}
+
+/** It dies by itself, at one of the next commits: before or after it, as the number says. */
+const diesAt = (action, expected) => async (victim, ms) => {
+  await victim.kill();
+  const point = action === "fail" ? "store.commit.fail" : ms % 2 ? "store.commit.before" : "store.commit.after";
+  victim.env.REJOIN_FAULT = `${point}:${3 + (ms >> 4)}=${action}`;
+  victim.spawn();
+  delete victim.env.REJOIN_FAULT;
+  await victim.untilEnded(expected, START_MS);
+  await victim.start(START_MS);
+};
+
+/** For a while the pipes to its peers are full now and then. */
+async function filled(victim, ms) {
+  victim.env.REJOIN_FAULT = `bus.send.again:${200 + (ms % 100)}+${150 + (ms % 200)}=fail`;
+  await restarted(victim, 0);
+  delete victim.env.REJOIN_FAULT;
+  await delay(ms);
+  await restarted(victim, 0);
 }
 
 async function frozen(victim, ms) {
@@ -71,6 +92,9 @@ const DEEDS = {
   kill_broker: [broker, killed],
   restart_broker: [broker, restarted],
   freeze_broker: [broker, frozen],
+  die_at_commit: [broker, diesAt("kill", { signal: "SIGKILL" })],
+  fail_at_commit: [broker, diesAt("fail", { code: DISK_FAILED })],
+  fill_pipes: [broker, filled],
   kill_gateway: [gateway, killed],
   drain_gateway: [gateway, restarted],
   freeze_gateway: [gateway, frozen],
@@ -94,9 +118,13 @@ const DEEDS = {
   hole_up_rovers: [owner, hurt("hole_up")],
   hole_down_rovers: [owner, hurt("hole_down")],
   stall_rovers: [owner, hurt("stall")],
+  twin_rovers: [owner, hurt("twin")],
   drop_rovers: [owner, hurt("drop")],
   reload_rovers: [owner, hurt("reload")],
 };
+
+/** These need fault points; a release build is killed instead. */
+const AT_FAULT_POINTS = new Set(["die_at_commit", "fail_at_commit", "fill_pipes"]);
 
 /** Rovers may be hurt in any number of ways at once; everybody else has one thing at a time. */
 const TAKES_TURNS = new Set([broker, gateway, feeder, crowd, uplink, feed, clock, everything]);
@@ -132,7 +160,7 @@ export class Faults {
 
   async #run({ kind, which, ms }) {
     if (kind === "flood") return this.#flood(which, ms);
-    const [find, hurtOne] = DEEDS[kind];
+    const [find, hurtOne] = DEEDS[this.#possible(kind)];
     const victims = find(this.stage, which);
     const turns = TAKES_TURNS.has(find) ? victims.map((victim) => this.#turn(victim)) : [];
     for (const turn of turns) await turn.isMine;
@@ -142,6 +170,10 @@ export class Faults {
     } finally {
       for (const turn of turns) turn.end();
     }
+  }
+
+  #possible(kind) {
+    return AT_FAULT_POINTS.has(kind) && !this.stage.hasFaultPoints ? "kill_broker" : kind;
   }
 
   /** A burst of large messages into one room, half of whose possible readers do not read. */

@@ -5,6 +5,7 @@
 //   leave {room}, left {room}              the same for leaving
 //   saw {room, seq, id, held?}             a message; `held`: it came out of the client library's own buffer
 //   connected {recovered}, dropped         a session stands (restored or fresh), is cut
+//   contested                              somebody else presents its session: it may lose it, once
 //   reborn                                 the user reloads the page: a new client that remembers nothing
 //   died                                   the client's process was killed; nothing is expected any more
 //   reloaded {room, after, upto, ids}      a page of the history, read after a fresh session
@@ -61,12 +62,14 @@ export class Reader {
 
   #rooms;
   #hasSession;
+  #isContested;
   #place;
   #held;
 
   #begin() {
     this.#rooms = new Map();
     this.#hasSession = false;
+    this.#isContested = false;
     this.#place = -1;
     this.#held = new Set();
   }
@@ -93,9 +96,14 @@ export class Reader {
 
   connected({ recovered }) {
     if (recovered) return;
-    if (this.#hasSession) this.#fault("I3", "got a fresh session, though its own could be restored", {});
+    if (this.#hasSession && !this.#isContested) this.#fault("I3", "got a fresh session, though its own could be restored", {});
     this.#hasSession = true;
+    this.#isContested = false;
     for (const room of this.#rooms.values()) room.forget();
+  }
+
+  contested() {
+    this.#isContested = true;
   }
 
   reborn() {

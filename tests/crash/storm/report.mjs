@@ -5,7 +5,7 @@ const TRACED_FAULTS = 4;
 const AROUND_MS = 3000; // of the reader's own connection, and of the storm, before and behind
 const EVENTS_SHOWN = 120;
 
-const OWN = new Set(["connected", "dropped", "reborn", "died", "join", "joined", "leave", "left", "reloaded"]);
+const OWN = new Set(["connected", "dropped", "contested", "reborn", "died", "join", "joined", "leave", "left", "reloaded"]);
 
 function line({ t, who, on, ...what }, start) {
   const at = ((t - start) / 1000).toFixed(3).padStart(9);

@@ -25,7 +25,9 @@ export class Rover {
   #joined = new Set(); // rooms of this session, as far as the answers tell
   #begun = new Map(); // room → "join" or "leave": asked for in this session, and not answered yet
   #known = new Map(); // room → the highest seq seen or read, in this life
-  #acked = [];
+  #acked = []; // the latest of this session
+  #unsaid = []; // repetitions that wait for a connection
+  #session = 0;
 
   /**
    * `scene` is {gateways: [port], rooms: [name], roomsEach, publishMs, wanderMs}: who can be reached, what there is to
@@ -82,9 +84,24 @@ export class Rover {
     this.#isConnected = false;
     this.#forget();
     this.#known.clear();
-    this.#acked = [];
+    this.#unsaid = [];
     this.#open = 0;
     this.#connect();
+  }
+
+  /**
+   * Somebody else presents the same session, as a second tab might that was opened as a copy of this one. Whoever
+   * is turned out comes back; a session that is fought over may end in a fresh one for either.
+   */
+  async meetTwin(ms) {
+    const { _pid: pid, _lastOffset: offset, connected } = this.#socket;
+    if (!connected || !pid) return;
+    this.#note("contested");
+    const url = `http://127.0.0.1:${this.random.pick(this.scene.gateways)}`;
+    const twin = io(url, { forceNew: true, reconnection: false, auth: { pid, offset }, transports: ["websocket"] });
+    await delay(ms);
+    twin.disconnect();
+    twin.io.engine?.close();
   }
 
   /** Its own network drop. */
@@ -121,14 +138,17 @@ export class Rover {
     this.#isConnected = true;
     this.#note("connected", { sid, recovered, gateway: this.#link.target });
     if (!recovered) this.#forget();
+    for (const repeat of this.#unsaid.splice(0)) repeat();
     for (const room of this.#begun.keys()) this.#carryOn(room);
     for (const room of [...this.wanted, ...this.#joined]) this.#settle(room);
   }
 
   /** The session that it was in is not this one. */
   #forget() {
+    this.#session++;
     this.#joined.clear();
     this.#begun.clear();
+    this.#acked = [];
   }
 
   #onDisconnect(reason) {
@@ -249,26 +269,46 @@ export class Rover {
     this.#publish(room, `${this.name}.${this.#life}#${++this.#count}`);
   }
 
+  /**
+   * The first attempt goes into the client library at any time. Repetitions wait for a connection: an id counts
+   * within its session, so they end with it.
+   */
   #publish(room, id) {
-    this.#open++;
+    const session = this.#session;
     const attempt = () => {
       this.#note("publish", { room, id });
-      this.#ask("room:publish", { room, id, data: id }, (answer) => {
-        if (answer?.ok) {
-          this.#open--;
-          this.#note("acked", { room, id, seq: answer.seq, offset: answer.offset });
-          this.#acked = [...this.#acked.slice(-9), { room, id }];
-          return;
-        }
-        const code = answer?.error?.code ?? "no answer";
-        this.#note("unacked", { room, id, code });
-        if (code === "not_joined" || code === "forbidden") this.#open--;
-        else retry();
-      });
+      this.#ask("room:publish", { room, id, data: id }, (answer) => this.#onPublished(room, id, answer, repeat));
     };
-    const life = this.#life;
-    const retry = () => setTimeout(() => !this.#isOver && life === this.#life && attempt(), AGAIN_MS);
+    const repeat = () => {
+      if (session !== this.#session) this.#abandon(id);
+      else if (this.#isConnected) attempt();
+      else this.#unsaid.push(repeat);
+    };
+    this.#open++;
     attempt();
+  }
+
+  #onPublished(room, id, answer, repeat) {
+    if (answer?.ok) {
+      this.#open--;
+      this.#note("acked", { room, id, seq: answer.seq, offset: answer.offset });
+      this.#acked = [...this.#acked.slice(-9), { room, id }];
+      return;
+    }
+    const code = answer?.error?.code ?? "no answer";
+    this.#note("unacked", { room, id, code });
+    if (code === "not_joined") this.#open--;
+    else this.#later(repeat);
+  }
+
+  #abandon(id) {
+    this.#open--;
+    this.#note("abandoned", { id });
+  }
+
+  #later(what) {
+    const life = this.#life;
+    setTimeout(() => !this.#isOver && life === this.#life && what(), AGAIN_MS);
   }
 
   async #wanderNowAndThen() {

@@ -40,9 +40,9 @@ export class Stage {
     this.folder = folder;
     this.traces = join(folder, "traces");
     this.rooms = times(size.rooms, (i) => `room-${i}`);
-    const isThere = Clock.isThere(join(folder, "clock"));
+    this.hasFaultPoints = Clock.isThere(join(folder, "clock")); // one build option for both
     /** The broker's and the gateways'; none in a build whose clocks cannot be set. */
-    this.clocks = times(isThere ? 1 + size.gateways : 0, (i) => new Clock(join(folder, `clock-${i}`)));
+    this.clocks = times(this.hasFaultPoints ? 1 + size.gateways : 0, (i) => new Clock(join(folder, `clock-${i}`)));
     this.broker = this.#newBroker();
     this.uplinks = times(size.gateways, () => new Proxy(join(folder, "gateways.ipc")));
     this.gateways = times(size.gateways, (i) => this.#newGateway(i));

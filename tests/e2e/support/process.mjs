@@ -149,6 +149,12 @@ export class Process {
     await this.#end(name, { code });
   }
 
+  /** It is about to end by itself, at a fault point, with this {code} or {signal}. Resolves when it has. */
+  async untilEnded(expected, timeoutMs) {
+    this.expected = expected;
+    await within(this.#exited, `${this.name} ended at a fault point`, timeoutMs);
+  }
+
   /** Says a line to one that is spoken to. */
   write(line) {
     this.#child?.stdin.write(`${line}\n`);
