@@ -2,6 +2,8 @@
 
 #include <stddef.h>
 
+#include "gateway/frontends/http.h"
+
 #define FIELD(name) offsetof(struct rj_gateway_conf, name)
 #define DAY_MS      86400000ULL
 
@@ -32,6 +34,10 @@ static const struct rj_setting table[] = {
      .help = "clients may rejoin their session and get what they missed"},
     {.name = "cors-origins", .type = RJ_SETTING_LIST, .field = FIELD(cors_origins), .fallback = "",
      .help = "origins that may use it from other sites' pages; * = any; empty = none"},
+    {.name = "cors-credentials", .type = RJ_SETTING_BOOL, .field = FIELD(cors_credentials), .fallback = "off",
+     .help = "those pages may send cookies; the origins must be named then"},
+    {.name = "cookie", .type = RJ_SETTING_TEXT, .field = FIELD(cookie), .fallback = "",
+     .help = "name of a cookie with the connection's id, for load balancers; empty = none"},
     {.name = "handshake-headers", .type = RJ_SETTING_LIST, .field = FIELD(handshake_headers), .fallback = "",
      .help = "request headers that backends are told of, beside the usual ones"},
     {.name = "client-dir", .type = RJ_SETTING_TEXT, .field = FIELD(client_dir),
@@ -100,13 +106,35 @@ static const struct rj_setting table[] = {
 };
 /* clang-format on */
 
-/* Rules that one setting's bounds do not tell. */
-static enum rj_settings_outcome check(const struct rj_gateway_conf *conf)
+static bool is_any_origin(char *const *origins)
+{
+    for (; origins && *origins; origins++) {
+        if (strcmp(*origins, "*") == 0)
+            return true;
+    }
+    return false;
+}
+
+/* Rules that one setting's bounds do not tell. NULL: all is well. */
+static const char *fault_of(const struct rj_gateway_conf *conf)
 {
     size_t len = strlen(conf->path);
-    if (len >= 2 && conf->path[0] == '/' && conf->path[len - 1] == '/')
+    if (len < 2 || conf->path[0] != '/' || conf->path[len - 1] != '/')
+        return "path: must begin and end with /";
+    if (conf->cors_credentials && is_any_origin(conf->cors_origins))
+        return "cors-credentials: any page of the web could act for its visitors; name the cors-origins "
+               "instead of *";
+    if (conf->cookie && *conf->cookie && !rj_cookie_name_is_valid(conf->cookie))
+        return "cookie: not a name that a cookie may have";
+    return NULL;
+}
+
+static enum rj_settings_outcome check(const struct rj_gateway_conf *conf)
+{
+    const char *fault = fault_of(conf);
+    if (!fault)
         return RJ_SETTINGS_RUN;
-    fprintf(stderr, "rejoin-gateway: path: \"%s\" must begin and end with /\n", conf->path);
+    fprintf(stderr, "rejoin-gateway: %s\n", fault);
     return RJ_SETTINGS_WRONG;
 }
 

@@ -16,7 +16,9 @@ struct rj_gateway_conf {
     uint64_t upgrade_timeout_ms;
     uint64_t connect_timeout_ms;
     bool recovery;
-    char **cors_origins;      /* empty: CORS off */
+    char **cors_origins; /* empty: CORS off */
+    bool cors_credentials;
+    char *cookie;             /* NULL or empty: none */
     char **handshake_headers; /* further ones that backends are told of */
     char *client_dir;         /* NULL: no client bundle */
     char *page_dir;           /* NULL: no pages */

@@ -50,6 +50,7 @@ struct rj_eio_options {
     uint64_t upgrade_timeout_ms;
     size_t max_payload_bytes;
     struct rj_cors cors;
+    const char *cookie; /* that carries the sid from a polling handshake; NULL: none */
     const struct rj_eio_callbacks *callbacks;
     void *context;
 };

@@ -7,14 +7,20 @@
 /* What one answer carries, unless a single frame is larger. */
 enum { ANSWER_BYTES = 1 << 20 };
 
+static struct rj_response packets(struct rj_span payload)
+{
+    return (struct rj_response){
+        .status = 200,
+        .type = "text/plain; charset=UTF-8",
+        .cache = "no-store",
+        .body = payload,
+    };
+}
+
 static void reply_packets(struct rj_peer *peer, struct rj_span payload)
 {
-    rj_peer_reply(peer, &(struct rj_response){
-                            .status = 200,
-                            .type = "text/plain; charset=UTF-8",
-                            .cache = "no-store",
-                            .body = payload,
-                        });
+    struct rj_response response = packets(payload);
+    rj_peer_reply(peer, &response);
 }
 
 /* ------------------------------------------------------------------------------------------------- GET */
@@ -104,6 +110,21 @@ static void on_get(struct rj_eio_session *session, struct rj_peer *peer)
     rj_eio_mark_dirty(session);
 }
 
+/* The cookie is for load balancers that send a client's requests to one gateway; here nobody reads it. */
+static void reply_open(struct rj_eio *eio, struct rj_peer *peer, const struct rj_eio_session *session)
+{
+    struct rj_buf cookie = {0};
+    rj_buf_clear(&eio->scratch);
+    rj_eio_session_put_open(session, &eio->scratch);
+    struct rj_response response = packets(rj_buf_span(&eio->scratch));
+    if (eio->options.cookie) {
+        rj_buf_printf(&cookie, "%s=%s; Path=/; HttpOnly; SameSite=Lax", eio->options.cookie, session->sid);
+        response.set_cookie = rj_buf_span(&cookie);
+    }
+    rj_peer_reply(peer, &response);
+    rj_buf_free(&cookie);
+}
+
 static void on_handshake(struct rj_eio *eio, struct rj_peer *peer, const struct rj_request *request)
 {
     if (eio->refuses) {
@@ -112,9 +133,7 @@ static void on_handshake(struct rj_eio *eio, struct rj_peer *peer, const struct 
     }
     struct rj_eio_session *session =
         rj_eio_session_open(eio, rj_eio_handshake_new(eio, peer, request, "polling"), EIO_POLLING);
-    rj_buf_clear(&eio->scratch);
-    rj_eio_session_put_open(session, &eio->scratch);
-    reply_packets(peer, rj_buf_span(&eio->scratch));
+    reply_open(eio, peer, session);
     rj_eio_session_tell_open(session);
 }
 
@@ -199,7 +218,8 @@ bool rj_eio_on_request(void *context, struct rj_peer *peer, const struct rj_requ
     if (request->path.len < len || memcmp(request->path.data, eio->options.path, len) != 0)
         return false;
     if (rj_cors_is_on(&eio->options.cors) && rj_origin_is_valid(request->origin)) {
-        rj_peer_allow_origin(peer, rj_cors_allowed(&eio->options.cors, request->origin));
+        rj_peer_allow_origin(peer, rj_cors_allowed(&eio->options.cors, request->origin),
+                             eio->options.cors.has_credentials);
         if (request->method == RJ_HTTP_OPTIONS) {
             reply_preflight(peer, request);
             return true;

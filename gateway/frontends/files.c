@@ -134,13 +134,16 @@ size_t rj_files_count(const struct rj_files *files)
 bool rj_files_on_request(void *context, struct rj_peer *peer, const struct rj_request *request)
 {
     const struct rj_files *files = context;
-    if (request->method != RJ_HTTP_GET && request->method != RJ_HTTP_HEAD)
-        return false;
+    bool is_reading = request->method == RJ_HTTP_GET || request->method == RJ_HTTP_HEAD;
     for (size_t i = 0; i < files->n; i++) {
         const struct file *file = &files->files[i];
         if (!rj_span_is(request->path, file->path))
             continue;
-        bool is_same = rj_span_is(request->if_none_match, file->etag);
+        if (!is_reading) {
+            rj_peer_reply_read_only(peer);
+            return true;
+        }
+        bool is_same = rj_etag_is_known(request->if_none_match, file->etag);
         rj_peer_reply(peer, &(struct rj_response){
                                 .status = is_same ? 304 : 200,
                                 .type = is_same ? NULL : file->type,

@@ -58,6 +58,30 @@ bool rj_header_lists(struct rj_span value, const char *word)
     return false;
 }
 
+bool rj_etag_is_known(struct rj_span if_none_match, const char *etag)
+{
+    struct rj_span rest = trimmed(if_none_match);
+    size_t len = strlen(etag);
+    if (rj_span_is(rest, "*"))
+        return true;
+    /* Tags stand in quotes, which no tag of ours has inside: so a match cannot begin within another. */
+    for (; rest.len >= len; rest = rj_span_from(rest, 1)) {
+        if (memcmp(rest.data, etag, len) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool rj_cookie_name_is_valid(const char *name)
+{
+    for (const char *at = name; *at; at++) {
+        bool is_token = *at > ' ' && *at < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", *at);
+        if (!is_token)
+            return false;
+    }
+    return *name != '\0';
+}
+
 static const char *reason_of(unsigned status)
 {
     switch (status) {
@@ -93,6 +117,8 @@ static void put_cors(struct rj_buf *out, const struct rj_response *response)
     put_header(out, "Access-Control-Allow-Origin", response->allow_origin);
     if (!rj_span_is(response->allow_origin, "*"))
         put_header(out, "Vary", rj_span_str("Origin"));
+    if (response->allows_credentials)
+        put_header(out, "Access-Control-Allow-Credentials", rj_span_str("true"));
     if (response->is_preflight) {
         put_header(out, "Access-Control-Allow-Methods", rj_span_str("GET,HEAD,PUT,PATCH,POST,DELETE"));
         put_header(out, "Access-Control-Allow-Headers", response->allow_headers);
@@ -105,6 +131,8 @@ void rj_response_put(struct rj_buf *out, const struct rj_response *response)
     put_header(out, "Content-Type", rj_span_str(response->type));
     put_header(out, "Cache-Control", rj_span_str(response->cache));
     put_header(out, "ETag", response->etag);
+    put_header(out, "Allow", rj_span_str(response->allow));
+    put_header(out, "Set-Cookie", response->set_cookie);
     put_cors(out, response);
     if (response->status != 204 && response->status != 304)
         rj_buf_printf(out, "Content-Length: %zu\r\n", response->body.len);

@@ -38,6 +38,7 @@ bool rj_request_arg(const struct rj_request *request, const char *name, struct r
 /* Which origins may read what we answer (CORS), and open WebSockets. Borrows the list. */
 struct rj_cors {
     char *const *origins; /* NULL-terminated; NULL or empty: off; "*": any */
+    bool has_credentials; /* pages may send cookies; then no origin may be "*" */
 };
 
 /* The Access-Control-Allow-Origin for this origin: "*", the origin itself, or empty. */
@@ -59,11 +60,20 @@ struct rj_response {
     struct rj_span body;
     struct rj_span allow_origin;  /* empty: no CORS headers */
     struct rj_span allow_headers; /* of a preflight */
+    bool allows_credentials;
+    const char *allow;         /* methods, for 405 */
+    struct rj_span set_cookie; /* empty: none */
     bool is_preflight;
     bool wants_close; /* close the connection behind it */
     bool says_keep;   /* "Connection: keep-alive", which HTTP/1.0 does not take for granted */
     bool is_head;     /* the headers alone, with the length that the body would have */
 };
+
+/* Whether one of the entity tags of If-None-Match is this one, or it is "*" (RFC 9110 §13.1.2, weakly). */
+bool rj_etag_is_known(struct rj_span if_none_match, const char *etag);
+
+/* Whether it may be the name of a cookie (a token of RFC 9110 §5.6.2). */
+bool rj_cookie_name_is_valid(const char *name);
 
 /* Whether a header that is a list of words, such as Connection, holds this one in any case. */
 bool rj_header_lists(struct rj_span value, const char *word);

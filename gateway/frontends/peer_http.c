@@ -74,8 +74,9 @@ static void want_write(struct rj_peer *peer)
     rj_server_poke(peer->server);
 }
 
-void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin)
+void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin, bool allows_credentials)
 {
+    peer->allows_credentials = allows_credentials;
     free(peer->allow_origin);
     peer->allow_origin = origin.len ? rj_strndup((const char *)origin.data, origin.len) : NULL;
 }
@@ -96,9 +97,15 @@ void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response)
     whole.says_keep = peer->says_keep;
     whole.is_head = peer->is_head;
     whole.allow_origin = rj_span_str(peer->allow_origin);
+    whole.allows_credentials = peer->allows_credentials;
     rj_response_put(&peer->reply, &whole);
     peer->state = RJ_PEER_ANSWERED;
     want_write(peer);
+}
+
+void rj_peer_reply_read_only(struct rj_peer *peer)
+{
+    rj_peer_reply(peer, &(struct rj_response){.status = 405, .allow = "GET, HEAD"});
 }
 
 int rj_peer_on_filter_http(struct rj_peer *peer, void *in, size_t len)

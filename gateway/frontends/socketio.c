@@ -49,23 +49,34 @@ static void reply_metrics(struct rj_socketio *front, struct rj_peer *peer)
     rj_buf_free(&text);
 }
 
+static void reply_health(struct rj_socketio *front, struct rj_peer *peer)
+{
+    (void)front;
+    reply_text(peer, 200, "text/plain", rj_span_str("ok\n"));
+}
+
+static void reply_ready(struct rj_socketio *front, struct rj_peer *peer)
+{
+    bool is_ready = rj_gateway_is_ready(front->gateway);
+    reply_text(peer, is_ready ? 200 : 503, "text/plain", rj_span_str(is_ready ? "ready\n" : "not ready\n"));
+}
+
 static bool on_own_request(void *context, struct rj_peer *peer, const struct rj_request *request)
 {
-    struct rj_socketio *front = context;
-    if (request->method != RJ_HTTP_GET && request->method != RJ_HTTP_HEAD)
-        return false;
-    if (rj_span_is(request->path, "/healthz")) {
-        reply_text(peer, 200, "text/plain", rj_span_str("ok\n"));
-    } else if (rj_span_is(request->path, "/readyz")) {
-        bool is_ready = rj_gateway_is_ready(front->gateway);
-        reply_text(peer, is_ready ? 200 : 503, "text/plain",
-                   rj_span_str(is_ready ? "ready\n" : "not ready\n"));
-    } else if (rj_span_is(request->path, "/metrics")) {
-        reply_metrics(front, peer);
-    } else {
-        return false;
+    static const struct {
+        const char *path;
+        void (*reply)(struct rj_socketio *front, struct rj_peer *peer);
+    } pages[] = {{"/healthz", reply_health}, {"/readyz", reply_ready}, {"/metrics", reply_metrics}};
+    for (size_t i = 0; i < sizeof pages / sizeof *pages; i++) {
+        if (!rj_span_is(request->path, pages[i].path))
+            continue;
+        if (request->method == RJ_HTTP_GET || request->method == RJ_HTTP_HEAD)
+            pages[i].reply(context, peer);
+        else
+            rj_peer_reply_read_only(peer);
+        return true;
     }
-    return true;
+    return false;
 }
 
 void rj_socketio_put_metrics(const struct rj_socketio *front, struct rj_buf *out)
@@ -289,7 +300,8 @@ static struct rj_eio *open_eio(struct rj_socketio *front)
         .ping_timeout_ms = conf->ping_timeout_ms,
         .upgrade_timeout_ms = conf->upgrade_timeout_ms,
         .max_payload_bytes = conf->max_payload_bytes,
-        .cors = {conf->cors_origins},
+        .cors = {conf->cors_origins, conf->cors_credentials},
+        .cookie = conf->cookie && *conf->cookie ? conf->cookie : NULL,
         .callbacks = &rj_sio_callbacks,
         .context = &front->shared,
     });

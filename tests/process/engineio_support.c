@@ -53,6 +53,20 @@ int engineio_setup_origins(void **state)
     return setup_with(state, flags);
 }
 
+int engineio_setup_credentials(void **state)
+{
+    static const char *const flags[] = {"--ping-interval",
+                                        "25000",
+                                        "--cors-origins",
+                                        "http://good.example",
+                                        "--cors-credentials",
+                                        "on",
+                                        "--cookie",
+                                        "io",
+                                        NULL};
+    return setup_with(state, flags);
+}
+
 int engineio_setup_limits(void **state)
 {
     static const char *const flags[] = {"--ping-interval",

@@ -24,6 +24,8 @@ int engineio_setup(void **state);
 int engineio_setup_quick(void **state);
 /* … or for the pages of http://good.example. */
 int engineio_setup_origins(void **state);
+/* … which may send cookies, and get one; … */
+int engineio_setup_credentials(void **state);
 /* … or with limits that are soon reached. */
 int engineio_setup_limits(void **state);
 int engineio_teardown(void **state);

@@ -146,6 +146,8 @@ struct conf {
     uint64_t handshake_timeout_ms, keepalive_timeout_ms, message_timeout_ms;
     uint64_t max_header_bytes, max_fragments, max_connections_address, max_half_open_address;
     char **cors_origins;
+    bool cors_credentials;
+    char *cookie;
 };
 
 #define FIELD(name) offsetof(struct conf, name)
@@ -183,6 +185,12 @@ static const struct rj_setting settings[] = {
      .field = FIELD(cors_origins),
      .fallback = "",
      .help = "as of rejoin-gateway"},
+    {.name = "cors-credentials",
+     .type = RJ_SETTING_BOOL,
+     .field = FIELD(cors_credentials),
+     .fallback = "off",
+     .help = "as of rejoin-gateway"},
+    {.name = "cookie", .type = RJ_SETTING_TEXT, .field = FIELD(cookie), .help = "as of rejoin-gateway"},
     {0},
 };
 
@@ -212,7 +220,8 @@ static void open_eio(struct echo *echo, const struct conf *conf)
         .ping_timeout_ms = conf->ping_timeout_ms,
         .upgrade_timeout_ms = conf->upgrade_timeout_ms,
         .max_payload_bytes = conf->max_payload_bytes,
-        .cors = {conf->cors_origins},
+        .cors = {conf->cors_origins, conf->cors_credentials},
+        .cookie = conf->cookie,
         .callbacks = &callbacks,
     });
     echo->route = (struct rj_route){echo->eio, rj_eio_on_request, rj_eio_on_upgrade};

@@ -136,7 +136,7 @@ static size_t content_length(struct rj_buf *head)
     return line ? strtoul(line + 18, NULL, 10) : 0;
 }
 
-bool rj_http_read(struct rj_ws_client *client, struct rj_http_answer *answer, unsigned deadline_ms)
+bool rj_http_read_head(struct rj_ws_client *client, struct rj_http_answer *answer, unsigned deadline_ms)
 {
     uint64_t end_ms = rj_clock_mono_ms() + deadline_ms;
     const char *end;
@@ -148,7 +148,13 @@ bool rj_http_read(struct rj_ws_client *client, struct rj_http_answer *answer, un
     size_t head = (size_t)(end + 4 - (const char *)client->in.data);
     rj_buf_put(&answer->head, client->in.data, head);
     drop(client, head);
-    if (sscanf(rj_buf_cstr(&answer->head), "HTTP/1.%*d %d", &answer->status) != 1)
+    return sscanf(rj_buf_cstr(&answer->head), "HTTP/1.%*d %d", &answer->status) == 1;
+}
+
+bool rj_http_read(struct rj_ws_client *client, struct rj_http_answer *answer, unsigned deadline_ms)
+{
+    uint64_t end_ms = rj_clock_mono_ms() + deadline_ms;
+    if (!rj_http_read_head(client, answer, deadline_ms))
         return false;
     size_t len = content_length(&answer->head);
     if (!have(client, len, end_ms))

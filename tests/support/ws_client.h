@@ -41,6 +41,9 @@ struct rj_http_answer {
 /* Reads one response with a Content-Length (or without a body). */
 bool rj_http_read(struct rj_ws_client *client, struct rj_http_answer *answer, unsigned deadline_ms);
 
+/* Reads the head alone: of an answer to HEAD. */
+bool rj_http_read_head(struct rj_ws_client *client, struct rj_http_answer *answer, unsigned deadline_ms);
+
 /* Sends a request on the connection. `headers`: whole lines with CRLF, or NULL. A body gets its length. */
 bool rj_http_send(struct rj_ws_client *client, const char *method, const char *path, const char *headers,
                   const char *body);
