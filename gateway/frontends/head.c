@@ -1,6 +1,8 @@
 #include "gateway/frontends/head.h"
 
-enum { MAX_METHOD = 16 };
+#include <ctype.h>
+
+enum { MAX_METHOD = 16, MAX_ARGS = 64 };
 
 /* The number of bytes up to and with the empty line; 0: it has not come. `*lines`: how many have. */
 static size_t length_of(struct rj_span bytes, size_t *lines)
@@ -30,6 +32,25 @@ static bool starts_with(struct rj_span text, const char *prefix)
     return text.len >= len && memcmp(text.data, prefix, len) == 0;
 }
 
+/* Whether libwebsockets will read it: it drops what it cannot decode, or has no room for, without a word. */
+static bool is_target(struct rj_span target)
+{
+    size_t args = 1;
+    if (target.len == 0 || target.data[0] != '/')
+        return false;
+    for (size_t i = 0; i < target.len; i++) {
+        const uint8_t *at = target.data + i;
+        args += *at == '&';
+        if (*at == ' ')
+            return false;
+        if (*at != '%')
+            continue;
+        if (target.len - i < 3 || !isxdigit(at[1]) || !isxdigit(at[2]) || (at[1] == '0' && at[2] == '0'))
+            return false;
+    }
+    return args <= MAX_ARGS;
+}
+
 /* "METHOD /path HTTP/1.x", as far as it has come. */
 static bool is_request_line(struct rj_span line, bool is_whole)
 {
@@ -45,8 +66,12 @@ static bool is_request_line(struct rj_span line, bool is_whole)
         return false;
     if (!is_whole)
         return true;
-    struct rj_span version = target.len < 9 ? (struct rj_span){0} : rj_span_from(target, target.len - 9);
-    return rj_span_is(version, " HTTP/1.1") || rj_span_is(version, " HTTP/1.0");
+    enum { VERSION = 9 }; /* " HTTP/1.1" */
+    if (target.len < VERSION)
+        return false;
+    struct rj_span version = rj_span_from(target, target.len - VERSION);
+    return (rj_span_is(version, " HTTP/1.1") || rj_span_is(version, " HTTP/1.0")) &&
+           is_target(rj_span_of(target.data, target.len - VERSION));
 }
 
 static struct rj_span first_line(struct rj_span bytes, bool *is_whole)

@@ -54,11 +54,6 @@ void rj_peer_lose(struct rj_peer *peer, const char *fault)
 
 /* ---------------------------------------------------------------------------------------------- closing */
 
-void rj_peer_say(const struct rj_peer *peer, const char *response)
-{
-    (void)!send(lws_get_socket_fd(peer->wsi), response, strlen(response), MSG_NOSIGNAL | MSG_DONTWAIT);
-}
-
 void rj_peer_linger(struct rj_peer *peer)
 {
     /* libwebsockets closes its own descriptor. */
@@ -67,13 +62,15 @@ void rj_peer_linger(struct rj_peer *peer)
         rj_linger_add(rj_server_linger(peer->server), fd);
 }
 
+/* A reply that was ready and waited for the end of the body says more than any other farewell. */
 static void end_http(struct rj_peer *peer)
 {
-    bool can_say = peer->farewell && !lws_partial_buffered(peer->wsi);
+    bool has_reply = peer->state == RJ_PEER_ANSWERED && !peer->is_written;
+    struct rj_span last = has_reply ? rj_buf_span(&peer->reply) : rj_span_str(peer->farewell);
     peer->state = RJ_PEER_CLOSED; /* the events that follow mean nothing */
-    if (!can_say)
+    if (last.len == 0 || lws_partial_buffered(peer->wsi))
         return;
-    rj_peer_say(peer, peer->farewell);
+    (void)!send(lws_get_socket_fd(peer->wsi), last.data, last.len, MSG_NOSIGNAL | MSG_DONTWAIT);
     rj_peer_linger(peer);
 }
 

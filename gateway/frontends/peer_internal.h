@@ -79,9 +79,6 @@ void rj_peer_on_overdue(struct rj_peer *peer);
  * expected to have arrived. */
 void rj_peer_linger(struct rj_peer *peer);
 
-/* Sends a whole response past libwebsockets, which has nothing under way. A short one, at the end. */
-void rj_peer_say(const struct rj_peer *peer, const char *response);
-
 /* The end of a WebSocket: false when its last words have to wait, and rj_peer_kill is to come again. */
 bool rj_peer_ws_end(struct rj_peer *peer);
 

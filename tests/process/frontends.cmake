@@ -15,3 +15,11 @@ foreach(noun door http frames limits polling websocket upgrade hostile)
 endforeach()
 rj_unit_tests(test_frontend_socketio process rj_test_ws rj_test_peer)
 add_dependencies(test_frontend_socketio rejoin-gateway rejoin-broker)
+
+# Hostile clients, with a canary among the others.
+add_library(rj_test_hostile STATIC hostile_support.c)
+target_link_libraries(rj_test_hostile PUBLIC rj_test_ws rj_test_peer PkgConfig::CMOCKA Threads::Threads)
+foreach(noun hostile_http)
+    rj_unit_tests(test_gateway_${noun} process rj_test_hostile)
+    add_dependencies(test_gateway_${noun} rejoin-gateway rejoin-broker)
+endforeach()
