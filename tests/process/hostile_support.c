@@ -56,7 +56,7 @@ static void *sing(void *arg)
             canary->fault = "the canary gets no answer";
         canary->slowest_ms = ms > canary->slowest_ms ? ms : canary->slowest_ms;
         atomic_fetch_add(&canary->trips, 1);
-        usleep(2000); /* it is to notice, not to load */
+        usleep(25000); /* it is to notice, not to load */
     }
     rj_ws_disconnect(&client);
     return NULL;
@@ -106,7 +106,10 @@ static void start_gateway(struct siege *siege, const char *const more[])
 
 int siege_setup_with(void **state, const char *const env[])
 {
-    static const char *const flags[] = {"--namespaces", "/,/n*", "--ping", "50", "--lease", "1000", NULL};
+    static char namespaces[256] = "/,/n0,/n1,/n2,/n3,/n4,/nmore,/"; /* and the longest name that may be */
+    static const char *const flags[] = {"--namespaces", namespaces,           "--ping", "50", "--lease",
+                                        "1000",         "--rooms-per-client", "20",     NULL};
+    memset(strrchr(namespaces, '/') + 1, 'n', 127);
     struct siege *siege = calloc(1, sizeof *siege);
     *state = siege;
     rj_test_broker_start(&siege->broker, flags);

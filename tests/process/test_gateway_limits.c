@@ -1,0 +1,283 @@
+/* Limits of Socket.IO in the gateway (and of rooms in the broker), each from below and from above. Names and
+ * sizes that are refused are answered; what floods is cut off.
+ */
+#include <stdlib.h>
+
+#include "proto/base/clock.h"
+#include "tests/process/hostile_support.h"
+
+static void assert_closed(struct rj_ws_client *client)
+{
+    assert_int_equal(rj_ws_close_code(client, WAIT_MS), 1000);
+    rj_ws_disconnect(client);
+}
+
+/* ---- a second's worth */
+
+enum { EVENTS = 50 };
+
+static int setup_events(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_EVENTS=50", NULL};
+    return siege_setup_with(state, env);
+}
+
+/* How many of `n` events at once are taken; the others must be told that they are too many. */
+static int taken_of(struct rj_ws_client *client, int n)
+{
+    int taken = 0;
+    struct rj_buf data = {0};
+    for (int i = 0; i < n; i++)
+        say(client, "421[\"room:publish\",{\"room\":\"den\",\"data\":1,\"echo\":false}]");
+    for (int i = 0; i < n; i++) {
+        assert_true(rj_ws_expect(client, "431[", &data, WAIT_MS));
+        bool is_taken = strstr(rj_buf_cstr(&data), "\"ok\":true") != NULL;
+        assert_true(is_taken || strstr(rj_buf_cstr(&data), "\"code\":\"rate_limited\""));
+        taken += is_taken;
+    }
+    rj_buf_free(&data);
+    return taken;
+}
+
+static void events_above_the_rate_are_refused_and_those_below_are_not(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client); /* takes one */
+    assert_int_equal(taken_of(&client, EVENTS - 1), EVENTS - 1);
+    uint64_t begun_ms = rj_clock_mono_ms();
+    int taken = taken_of(&client, 4 * EVENTS);
+    uint64_t ms = rj_clock_mono_ms() - begun_ms;
+    assert_true(taken < 4 * EVENTS);
+    assert_true((uint64_t)taken <= 2 + EVENTS * (ms + 1000) / 1000);
+    assert_true(rj_eventually(WAIT_MS, taken_of(&client, 1) == 1)); /* time heals */
+    assert_true(figure(siege, "events_refused_total") >= (uint64_t)(4 * EVENTS - taken));
+    rj_ws_disconnect(&client);
+}
+
+/* ---- namespaces */
+
+enum { NAMESPACES = 5, CONNECTS = NAMESPACES + 10 };
+
+static int setup_namespaces(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_CLIENTS_PER_CONNECTION=5", NULL};
+    return siege_setup_with(state, env);
+}
+
+static void a_connection_may_be_in_so_many_namespaces(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    char text[32];
+    open_websocket(siege, &client);
+    for (int i = 0; i < NAMESPACES; i++) {
+        snprintf(text, sizeof text, "40/n%d,", i);
+        say(&client, text);
+        expect(&client, text);
+    }
+    say(&client, "40/nmore,");
+    expect(&client, "44/nmore,{\"message\":");
+    say(&client, "41/n0,"); /* one less */
+    say(&client, "40/nmore,");
+    expect(&client, "40/nmore,{\"sid\":");
+    rj_ws_disconnect(&client);
+}
+
+static void who_joins_and_leaves_all_the_time_is_cut_off(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    open_websocket(siege, &client);
+    for (int i = 0; i < CONNECTS; i++) {
+        say(&client, "40/n1,");
+        expect(&client, "40/n1,{\"sid\":");
+        say(&client, "41/n1,");
+    }
+    for (int i = 0; i < 5 * CONNECTS; i++) {
+        if (!rj_ws_send_text(&client, "40/n1,") || !rj_ws_send_text(&client, "41/n1,"))
+            break;
+    }
+    assert_closed(&client);
+}
+
+static void a_connection_that_joins_nothing_is_closed_in_time(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client idle, joined;
+    enter(siege, &joined);
+    uint64_t begun_ms = rj_clock_mono_ms();
+    open_websocket(siege, &idle);
+    assert_closed(&idle);
+    assert_true(rj_clock_mono_ms() - begun_ms >= HANDSHAKE_MS - 100);
+    say(&joined, "421[\"x\"]");
+    expect(&joined, "431[");
+    rj_ws_disconnect(&joined);
+}
+
+/* ---- names */
+
+static void put_name(struct rj_buf *out, size_t len)
+{
+    memset(rj_buf_reserve(out, len), 'n', len);
+    out->len += len;
+}
+
+/* A packet whose middle is a name of this length, and how its answer starts. */
+static void assert_answer(struct rj_ws_client *client, const char *before, size_t len, const char *after,
+                          const char *answer)
+{
+    struct rj_buf text = {0};
+    rj_buf_put_str(&text, before);
+    put_name(&text, len);
+    rj_buf_put_str(&text, after);
+    say(client, rj_buf_cstr(&text));
+    expect(client, answer);
+    rj_buf_free(&text);
+}
+
+static void names_may_be_so_long(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client);
+    assert_answer(&client, "421[\"room:join\",\"", 255, "\"]", "431[{\"ok\":true");
+    assert_answer(&client, "422[\"room:join\",\"", 256, "\"]",
+                  "432[{\"ok\":false,\"error\":{\"code\":\"bad_name\"");
+    assert_answer(&client, "423[\"room:join\",\"", 0, "\"]",
+                  "433[{\"ok\":false,\"error\":{\"code\":\"bad_name\"");
+    assert_answer(&client, "424[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 128, "\"}]",
+                  "434[{\"ok\":true");
+    assert_answer(&client, "425[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 129, "\"}]",
+                  "435[{\"ok\":false");
+    assert_answer(&client, "40/", 127, ",", "40/nnn"); /* with the slash: 128 */
+    assert_answer(&client, "40/", 128, ",", "44/nnn");
+    rj_ws_disconnect(&client);
+}
+
+/* ---- rooms */
+
+static void a_client_may_be_in_so_many_rooms(void **state)
+{
+    enum { ROOMS = 20 }; /* siege_setup's broker says so */
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    char text[64];
+    enter(siege, &client); /* is in one */
+    for (int i = 1; i < ROOMS; i++) {
+        snprintf(text, sizeof text, "421[\"room:join\",\"r%d\"]", i);
+        say(&client, text);
+        expect(&client, "431[{\"ok\":true");
+    }
+    say(&client, "422[\"room:join\",\"more\"]");
+    expect(&client, "432[{\"ok\":false,\"error\":{\"code\":\"too_many\"");
+    say(&client, "423[\"room:leave\",\"r1\"]");
+    expect(&client, "433[{\"ok\":true");
+    say(&client, "424[\"room:join\",\"more\"]");
+    expect(&client, "434[{\"ok\":true");
+    rj_ws_disconnect(&client);
+}
+
+/* ---- half a packet */
+
+static void send_packet(struct rj_ws_client *client, int attachments, size_t each)
+{
+    char *data = calloc(1, each);
+    char text[32];
+    snprintf(text, sizeof text, "45%d-7[\"a\"]", attachments);
+    say(client, text);
+    for (int i = 0; i < attachments; i++)
+        rj_ws_send_frame(client, RJ_WS_BINARY, true, data, each); /* it may be closed midway */
+    free(data);
+}
+
+static void a_packet_may_hold_so_many_bytes_and_attachments(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client);
+    send_packet(&client, 10, 100);
+    expect(&client, "437[");
+    send_packet(&client, 3, MAX_PACKET / 3 - 100);
+    expect(&client, "437[");
+    send_packet(&client, 3, MAX_PACKET / 3 + 100);
+    assert_closed(&client);
+    enter(siege, &client);
+    send_packet(&client, 11, 1);
+    assert_closed(&client);
+}
+
+static void attachments_have_their_time(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client);
+    for (int i = 0; i < 3; i++) { /* each packet for itself */
+        say(&client, "452-7[\"a\"]");
+        assert_true(rj_ws_send_frame(&client, RJ_WS_BINARY, true, "x", 1));
+        assert_false(rj_ws_is_closed(&client, HALF_MS / 2));
+        assert_true(rj_ws_send_frame(&client, RJ_WS_BINARY, true, "y", 1));
+        expect(&client, "437[");
+    }
+    uint64_t begun_ms = rj_clock_mono_ms();
+    say(&client, "452-7[\"a\"]");
+    assert_true(rj_ws_send_frame(&client, RJ_WS_BINARY, true, "x", 1));
+    assert_closed(&client);
+    assert_true(rj_clock_mono_ms() - begun_ms >= HALF_MS - 100);
+}
+
+/* ---- acks */
+
+enum { PENDING = 10 };
+
+static int setup_pending(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_PENDING_CLIENT=10", NULL};
+    return siege_setup_with(state, env);
+}
+
+/* The broker rests, so that nothing is answered meanwhile. */
+static void a_client_may_wait_for_so_many_acks(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    struct rj_buf data = {0};
+    enter(siege, &client);
+    assert_true(rj_process_signal(&siege->broker.process, SIGSTOP));
+    for (int i = 0; i < PENDING + 1; i++) {
+        char text[96];
+        snprintf(text, sizeof text, "42%d[\"room:publish\",{\"room\":\"den\",\"data\":1,\"echo\":false}]", i);
+        say(&client, text);
+    }
+    char last[32];
+    snprintf(last, sizeof last, "43%d[{\"ok\":false,", PENDING);
+    assert_int_equal(rj_ws_receive(&client, &data, WAIT_MS), RJ_WS_TEXT);
+    assert_true(rj_process_signal(&siege->broker.process, SIGCONT));
+    assert_memory_equal(data.data, last, strlen(last));
+    assert_non_null(strstr(rj_buf_cstr(&data), "\"code\":\"busy\""));
+    for (int i = 0; i < PENDING; i++) {
+        assert_true(rj_ws_expect(&client, "43", &data, WAIT_MS));
+        assert_non_null(strstr(rj_buf_cstr(&data), "\"ok\":true"));
+    }
+    rj_buf_free(&data);
+    rj_ws_disconnect(&client);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(events_above_the_rate_are_refused_and_those_below_are_not, setup_events,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(a_connection_may_be_in_so_many_namespaces, setup_namespaces,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(who_joins_and_leaves_all_the_time_is_cut_off, setup_namespaces,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(a_connection_that_joins_nothing_is_closed_in_time, siege_setup,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(names_may_be_so_long, siege_setup, siege_teardown),
+    cmocka_unit_test_setup_teardown(a_client_may_be_in_so_many_rooms, siege_setup, siege_teardown),
+    cmocka_unit_test_setup_teardown(a_packet_may_hold_so_many_bytes_and_attachments, siege_setup,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(attachments_have_their_time, siege_setup, siege_teardown),
+    cmocka_unit_test_setup_teardown(a_client_may_wait_for_so_many_acks, setup_pending, siege_teardown),
+};
+
+RJ_TEST_MAIN(tests)
