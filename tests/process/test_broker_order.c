@@ -32,12 +32,10 @@ static bool is_message_at(const Rejoin__Item *item, uint64_t pos)
 static size_t await(struct rj_test_peer *peer, bool (*is_it)(const Rejoin__Item *item, uint64_t what),
                     uint64_t what)
 {
-    enum { TRIES = 2000 };
-    for (unsigned i = 0; i < TRIES && place_of(peer, is_it, what) == peer->n_items; i++)
-        assert_true(rj_test_peer_metric(peer, "rejoin_broker_sessions") >= 0); /* takes in what has come */
-    size_t place = place_of(peer, is_it, what);
-    assert_true(place < peer->n_items);
-    return place;
+    /* A question takes in what has come. */
+    assert_true(rj_eventually(RJ_TEST_DEADLINE_MS, (rj_test_peer_metric(peer, "rejoin_broker_sessions"),
+                                                    place_of(peer, is_it, what) < peer->n_items)));
+    return place_of(peer, is_it, what);
 }
 
 static uint64_t add_leave(struct rj_test_peer *peer, uint64_t client, char *room)

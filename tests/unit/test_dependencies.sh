@@ -33,7 +33,7 @@ BEGIN {
     home["lmdb.h"] = "^storage/"
     home["libwebsockets.h"] = "^gateway/frontends/"
     home["zmq.h"] = "^(broker/bus|gateway/link|tools/sdk/c/[^/]*|tests/.*)[^/]*$"
-    home["uv.h"] = "^gateway/"
+    home["uv.h"] = "^(gateway|tests/fuzz)/"
     home["yaml.h"] = "^proto/base/settings[.]c$"
     home["cmocka.h"] = "^tests/"
 }
