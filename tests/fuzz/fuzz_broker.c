@@ -242,23 +242,31 @@ enum { ACTIONS = sizeof actions / sizeof *actions };
 
 /* -------------------------------------------------------------------------------------------- the end */
 
+/* Everybody does what he is asked for, and the broker gets some turns. */
+static void go_on(struct fuzz_world *world, uint64_t pass_ms)
+{
+    enum { TURNS = 4 };
+    struct fuzz_bytes nothing = fuzz_bytes(NULL, 0);
+    for (size_t i = 0; i < PEERS; i++)
+        if (world->peers[i].route) {
+            fake_bus_block(world->peers[i].route, false);
+            peer_behave(world, &world->peers[i], &nothing);
+        }
+    for (int i = 0; i < TURNS; i++)
+        world_turn(world, i == 0 ? pass_ms : 0);
+}
+
 /* Everybody stays and time goes on, until nothing can be on its way any more. */
 static void settle(struct fuzz_world *world)
 {
-    enum { JUMP_MS = 50000 };
-    struct fuzz_bytes nothing = fuzz_bytes(NULL, 0);
+    enum { JUMP_MS = 50000 }; /* so long a pause that no lease ends in it */
+    const struct rj_deadlines *deadlines = &world->broker->serving.deadlines;
     memory_store_hold(false);
     world_drain(world);
-    for (uint64_t passed = 0; passed < ASK_LONGEST_MS + 2 * JUMP_MS; passed += JUMP_MS) {
-        for (size_t i = 0; i < PEERS; i++)
-            if (world->peers[i].route) {
-                fake_bus_block(world->peers[i].route, false);
-                peer_behave(world, &world->peers[i], &nothing);
-            }
-        world_turn(world, JUMP_MS); /* so long a pause that no lease ends in it */
-        for (int i = 0; i < 3; i++)
-            world_turn(world, 0);
-    }
+    go_on(world, 0);
+    for (uint64_t passed = 0; deadlines->n && passed < ASK_LONGEST_MS + 2 * JUMP_MS; passed += JUMP_MS)
+        go_on(world, JUMP_MS);
+    go_on(world, JUMP_MS);
     for (size_t i = 0; i < PEERS; i++)
         peer_check_answered(world, &world->peers[i]);
 }
