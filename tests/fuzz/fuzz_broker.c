@@ -242,7 +242,7 @@ enum { ACTIONS = sizeof actions / sizeof *actions };
 
 /* -------------------------------------------------------------------------------------------- the end */
 
-/* Everybody does what he is asked for, and the broker gets some turns. */
+/* Everybody does what he is asked for, gateways are ready, and the broker gets some turns. */
 static void go_on(struct fuzz_world *world, uint64_t pass_ms)
 {
     enum { TURNS = 4 };
@@ -250,6 +250,7 @@ static void go_on(struct fuzz_world *world, uint64_t pass_ms)
     for (size_t i = 0; i < PEERS; i++)
         if (world->peers[i].route) {
             fake_bus_block(world->peers[i].route, false);
+            do_ready(world, &world->peers[i], &nothing);
             peer_behave(world, &world->peers[i], &nothing);
         }
     for (int i = 0; i < TURNS; i++)
