@@ -34,8 +34,8 @@ struct rj_gateway_conf {
     uint64_t max_header_bytes;
     uint64_t max_fragments;
     uint64_t max_clients_per_connection;
-    uint64_t max_events; /* of one client, a second; 0: no limit */
-    uint64_t max_packet_bytes;
+    uint64_t max_events;       /* of one client, a second; 0: no limit */
+    uint64_t max_packet_bytes; /* 0: four times the largest message */
     uint64_t attachments_timeout_ms;
     uint64_t queue_bytes;
     uint64_t stuck_timeout_ms;

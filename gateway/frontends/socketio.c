@@ -13,6 +13,7 @@
 #include "proto/base/mem.h"
 
 enum {
+    HELD_PAYLOADS = 4,            /* what a packet may hold, unless a setting says so */
     SPARE_FDS = 64,               /* for everything that is no client's connection */
     UNASKED_CONNECTIONS = 100000, /* when no setting says how many */
     MAX_ROUTES = 4,
@@ -322,7 +323,8 @@ enum rj_status rj_socketio_open(struct rj_gateway *gateway, struct rj_socketio *
     front->shared.gateway = gateway;
     front->shared.has_recovery = conf->recovery;
     front->shared.limits.attachments = conf->max_attachments;
-    front->shared.limits.held_bytes = conf->max_packet_bytes;
+    front->shared.limits.held_bytes =
+        conf->max_packet_bytes ? conf->max_packet_bytes : HELD_PAYLOADS * conf->max_payload_bytes;
     front->shared.max_clients = conf->max_clients_per_connection;
     rj_timeq_init(&front->shared.joins, conf->connect_timeout_ms);
     rj_timeq_init(&front->shared.halves, conf->attachments_timeout_ms);
