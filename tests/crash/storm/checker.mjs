@@ -9,7 +9,7 @@
 // An observation is
 //   log      [{room, seq, id, offset}]       everything that is stored, in the log's order
 //   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs)
-//   census   {truth, told, tookMs, allowedMs} who is in which rooms: {sid: [room]} each; how long it took to agree
+//   census   {truth, told, tookMs, allowedMs} who is where, {what: text} each (census.mjs); how long it took to agree
 // A fault is {invariant, text, and what it is about: who?, t?, room?, seq?, id?}.
 
 import { Reader } from "./reader.mjs";
@@ -123,12 +123,11 @@ function place({ room, seq, offset }) {
 function checkCensus({ truth, told, tookMs, allowedMs }) {
   const faults = [];
   const fault = (text) => faults.push({ invariant: "I5", text });
-  const list = (rooms) => [...rooms].sort().join(" ");
-  for (const [sid, rooms] of Object.entries(truth)) {
-    if (!told[sid]) fault(`${sid} is connected, and the broker does not know it`);
-    else if (list(told[sid]) !== list(rooms)) fault(`${sid} is in ${list(rooms)}, the broker says ${list(told[sid])}`);
+  for (const [what, is] of Object.entries(truth)) {
+    if (told[what] === undefined) fault(`${what} is there, and the broker does not know it`);
+    else if (told[what] !== is) fault(`${what}: there is "${is}", the broker says "${told[what]}"`);
   }
-  for (const sid of Object.keys(told)) if (!truth[sid]) fault(`${sid} is gone, and the broker still has it`);
+  for (const what of Object.keys(told)) if (truth[what] === undefined) fault(`${what} is gone, and still told of`);
   if (tookMs > allowedMs) fault(`presence agreed after ${tookMs} ms, ${allowedMs} are allowed`);
   return faults;
 }

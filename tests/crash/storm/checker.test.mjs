@@ -179,16 +179,30 @@ const PLANTED = {
     "I2",
     /cleo read .* in the history/,
   ],
-  "a member whom the broker does not know": [
-    ({ census }) => delete census.told[Object.keys(census.told)[0]],
+  "a socket that the broker does not know": [
+    ({ census }) => delete census.told["socket sid of ann"],
     "I5",
-    /the broker does not know it/,
+    /socket sid of ann is there, and the broker does not know it/,
   ],
-  "a member who is gone and still there": [({ census }) => (census.told.ghost = ["tea"]), "I5", /ghost is gone/],
-  "a member in the wrong rooms": [
-    ({ census }) => census.told[Object.keys(census.told)[0]].push("cellar"),
+  "a socket that is gone and still told of": [
+    ({ census }) => (census.told["socket ghost"] = "tea"),
     "I5",
-    /the broker says/,
+    /socket ghost is gone/,
+  ],
+  "a socket in the wrong rooms": [
+    ({ census }) => (census.told["socket sid of ann"] += " cellar"),
+    "I5",
+    /socket sid of ann: there is .* the broker says ".*cellar"/,
+  ],
+  "a user too many in a room": [
+    ({ census }) => (census.told["room tea"] += ", ghost 1"),
+    "I5",
+    /room tea: there is .* the broker says ".*, ghost 1"/,
+  ],
+  "a user with a socket too many": [
+    ({ census: { told } }) => (told["room tea"] = told["room tea"].replace(/1$/, "2")),
+    "I5",
+    /room tea: there is .* 1", the broker says ".* 2"/,
   ],
   "presence that took too long": [({ census }) => (census.tookMs = census.allowedMs + 1), "I5", /agreed after/],
 };

@@ -70,11 +70,13 @@ export class Crowd {
   }
 
   /** Each rover's state. */
-  async states() {
-    const n = ++this.#lastAsk;
-    const answered = new Promise((resolve) => this.#asked.set(n, resolve));
-    this.#child.send({ do: "state", n });
-    return within(answered, `${this.name} tells its state`, PATIENCE_MS);
+  states() {
+    return this.#ask("state");
+  }
+
+  /** Each room's users, as each of its rovers is told: [{room, users}]. */
+  presence() {
+    return this.#ask("presence");
   }
 
   async kill() {
@@ -104,9 +106,16 @@ export class Crowd {
     });
   }
 
+  async #ask(what) {
+    const n = ++this.#lastAsk;
+    const answered = new Promise((resolve) => this.#asked.set(n, resolve));
+    this.#child.send({ do: what, n });
+    return within(answered, `${this.name} tells its ${what}`, PATIENCE_MS);
+  }
+
   #hear(message) {
-    if (message.on === "state") {
-      this.#asked.get(message.n)?.(message.rovers);
+    if (message.on === "answer") {
+      this.#asked.get(message.n)?.(message.answer);
       this.#asked.delete(message.n);
     } else {
       this.#heard?.(message.on);

@@ -1,8 +1,8 @@
 // A process full of rovers, led by crowd.mjs over the IPC channel. It ends with its channel.
 //
 // Told: {do: "open", names, scene, seed, folder, file, sabotage?} | {do: "hurt", what, which, ms} | {do: "quiet"} |
-//       {do: "state", n} | {do: "end"}
-// Tells: {on: "opened"} | {on: "state", n, rovers: [state]} | {on: "ended"}
+//       {do: "state" | "presence", n} | {do: "end"}
+// Tells: {on: "opened"} | {on: "answer", n, answer} | {on: "ended"}
 
 import { setTimeout as delay } from "node:timers/promises";
 
@@ -52,7 +52,8 @@ const ORDERS = {
       const own = random.fork();
       const link = await Proxy.open(own.pick(scene.gateways));
       saboteur?.lurk(link);
-      rovers.push(new Rover({ name, random: own, trace, scene, link }));
+      const user = `user of ${names[rovers.length & ~1]}`; // two tabs each
+      rovers.push(new Rover({ name, user, random: own, trace, scene, link }));
     }
     process.send({ on: "opened" });
   },
@@ -64,7 +65,11 @@ const ORDERS = {
     for (const rover of rovers) rover.quiet();
   },
   async state({ n }) {
-    process.send({ on: "state", n, rovers: rovers.map(({ state }) => state) });
+    process.send({ on: "answer", n, answer: rovers.map(({ state }) => state) });
+  },
+  async presence({ n }) {
+    const answers = await Promise.all(rovers.map((rover) => rover.presence()));
+    process.send({ on: "answer", n, answer: answers.flat() });
   },
   async end() {
     for (const rover of rovers) await rover.close();

@@ -4,6 +4,7 @@
 // loses her session by a page reload, and reads on from the history.
 
 import { Random } from "../../e2e/support/random.mjs";
+import { truthOf } from "./census.mjs";
 
 const ROOMS = ["tea", "coffee", "milk"];
 const STEPS = 400;
@@ -136,13 +137,12 @@ class World {
   }
 
   get census() {
-    const members = this.readers.map(({ name, rooms }) => [`sid of ${name}`, [...rooms].sort()]);
-    return {
-      truth: Object.fromEntries(members),
-      told: structuredClone(Object.fromEntries(members)),
-      tookMs: 100,
-      allowedMs: 2000,
-    };
+    const truth = truthOf(
+      this.readers.map(({ name, rooms }) => {
+        return { sid: `sid of ${name}`, user: name, rooms: Object.fromEntries([...rooms].map((room) => [room, 0])) };
+      }),
+    );
+    return { truth, told: { ...truth }, tookMs: 100, allowedMs: 2000 };
   }
 }
 

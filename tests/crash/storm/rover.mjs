@@ -13,6 +13,11 @@ const AGAIN_MS = 100; // after a refusal (unavailable, busy, timeout)
 const REPEATED_OF = 8; // one in so many publishes is repeated although it was acknowledged
 const PAGE = 200;
 
+/** A user that is there no more, but still has its grace, is one too many. */
+function usersOf(answer) {
+  return Object.fromEntries((answer?.users ?? []).map(({ user, sockets }) => [user, sockets]));
+}
+
 export class Rover {
   #link;
   #socket = null;
@@ -34,8 +39,9 @@ export class Rover {
    * join, and the mean times between two publishes and between two changes of mind. `link` is the proxy before it,
    * which it closes.
    */
-  constructor({ name, random, trace, scene, link }) {
+  constructor({ name, user, random, trace, scene, link }) {
     this.name = name;
+    this.user = user;
     this.random = random;
     this.trace = trace;
     this.scene = scene;
@@ -58,6 +64,7 @@ export class Rover {
     const isSettled = this.#isConnected && this.#open === 0 && this.#isWhereItWants;
     return {
       name: this.name,
+      user: this.user,
       sid: this.#socket.id,
       isConnected: this.#isConnected,
       isSettled,
@@ -65,6 +72,15 @@ export class Rover {
       rooms: Object.fromEntries([...this.#joined].map((room) => [room, this.#known.get(room) ?? 0])),
       transport: this.#socket.io.engine?.transport?.name,
     };
+  }
+
+  /** Who is in its rooms, as the broker tells it: [{room, users: {name: sockets}}]; no users without an answer. */
+  presence() {
+    const ask = (room) =>
+      new Promise((resolve) => {
+        this.#ask("room:presence", { room, limit: PAGE }, (answer) => resolve({ room, users: usersOf(answer) }));
+      });
+    return Promise.all([...this.#joined].map(ask));
   }
 
   /** Begins nothing new; what was begun is brought to its end. */
@@ -98,7 +114,8 @@ export class Rover {
     if (!connected || !pid) return;
     this.#note("contested");
     const url = `http://127.0.0.1:${this.random.pick(this.scene.gateways)}`;
-    const twin = io(url, { forceNew: true, reconnection: false, auth: { pid, offset }, transports: ["websocket"] });
+    const auth = { user: this.user, pid, offset };
+    const twin = io(url, { forceNew: true, reconnection: false, auth, transports: ["websocket"] });
     await delay(ms);
     twin.disconnect();
     twin.io.engine?.close();
@@ -123,7 +140,7 @@ export class Rover {
 
   #connect() {
     const transports = this.random.pick(TRANSPORTS);
-    const socket = io(this.#link.url, { ...QUICK, forceNew: true, transports });
+    const socket = io(this.#link.url, { ...QUICK, forceNew: true, transports, auth: { user: this.user } });
     this.#socket = socket;
     socket.on("connect", () => this.#onConnect());
     socket.on("disconnect", (reason) => this.#onDisconnect(reason));

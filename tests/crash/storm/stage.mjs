@@ -14,9 +14,18 @@ import { Feeder } from "./feeder.mjs";
 export const LEASE_MS = 2000;
 /** And a gateway a client. */
 export const SILENCE_MS = 4000;
+/** And so much later a user who had no other socket has left. */
+export const GRACE_MS = 1000;
 
 // Everything small, so that queues fill, leases end and pings are missed within seconds.
-const BROKER = { lease: LEASE_MS, ping: 400, "max-in-flight": 64 };
+const BROKER = {
+  lease: LEASE_MS,
+  ping: 400,
+  "max-in-flight": 64,
+  identity: "claimed",
+  "presence-grace": GRACE_MS,
+  "presence-rules": "room-1*, room-2*", // the others have no roster until somebody asks
+};
 const GATEWAY = {
   "ping-interval": 1000,
   "ping-timeout": SILENCE_MS - 1000,
@@ -93,6 +102,12 @@ export class Stage {
   async states() {
     const crowds = await Promise.all(this.crowds.map((crowd) => crowd.states()));
     return { rovers: crowds.flat(), feeders: this.feeders.map(({ state }) => state) };
+  }
+
+  /** Who is in their rooms, as the broker answers the rovers: [{room, users: {name: sockets}}]. */
+  async presence() {
+    const crowds = await Promise.all(this.crowds.map((crowd) => crowd.presence()));
+    return crowds.flat();
   }
 
   async stop() {

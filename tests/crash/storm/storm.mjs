@@ -23,12 +23,13 @@ import { Faults } from "./faults.mjs";
 import { readLog } from "./log.mjs";
 import { KINDS, plan } from "./plan.mjs";
 import { reportFaults, reportKinds } from "./report.mjs";
-import { LEASE_MS, SILENCE_MS, Stage } from "./stage.mjs";
+import { GRACE_MS, LEASE_MS, SILENCE_MS, Stage } from "./stage.mjs";
 import { TraceFile, now, readTraces } from "./trace.mjs";
 
 const BREATH = 25; // faults after which everybody gets the time to come back
 const CALM_MS = 90000; // and the longest that this may take
-const CENSUS_MS = SILENCE_MS + LEASE_MS + 2000; // a dead client's last sign, a dead gateway's, and to ask
+// A dead client's last sign, a dead gateway's, the users' grace, and the time to ask on a busy machine.
+const CENSUS_MS = SILENCE_MS + LEASE_MS + GRACE_MS + 3000;
 
 const { values: given } = parseArgs({
   options: {
