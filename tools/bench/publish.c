@@ -5,10 +5,11 @@
  * broker commits.
  *
  *   runs[].series[]: rooms, record_bytes, cells[]:
- *     rate                           publishes a second; 0: as fast as the window lets them
- *     real, plain, floor             acks_per_s, ack_p50_us, ack_p99_us, publishes_per_commit: over the
- * slices; ack: over all publishes; cpu_us_per_publish: broker, and load (this process) rate_to_plain over the
- * slices; at a rate they are alike ack_p50_to_plain, _to_floor    over the slices
+ *     rate                  publishes a second; 0: as fast as the window lets them
+ *     real, plain, floor    over the slices acks_per_s, ack_p50_us, ack_p99_us, publishes_per_commit;
+ *                           over all publishes ack; cpu_us_per_publish of broker and load (this process)
+ *     rate_to_plain         over the slices; at a rate they are alike
+ *     ack_p50_to_plain, ack_p50_to_floor    over the slices
  */
 #include <stdio.h>
 #include <stdlib.h>

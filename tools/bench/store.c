@@ -1,5 +1,17 @@
 /* The store alone, without sockets: what a durable batch costs beside a plain file that is written and
  * synced, and what reading costs.
+ *
+ *   runs[].writes[]: rooms, distribution, is_trimmed, filled_with, records_kept, wrong,
+ *                    file_bytes, file_bytes_per_record_byte, cells[]:
+ *     batch, trimmed_per_append, index_pending
+ *     ratio           of the rates, store to floor, over the pairs of slices
+ *     store, floor    messages; over the slices messages_per_s, cpu_us_per_message and the bytes written for
+ *                     each of payload, device_… and process_…; commit: over all commits
+ *
+ *   runs[].reads: messages, rooms, and of each reading (replay_10_busy, …, page_50)
+ *     records_mean, distance_mean    found by a query; from the first of them to the end of the log
+ *     warm, cold                     over the queries; cold: the store just opened, nothing of it in memory
+ *     cold_major_faults_mean, cold_resident_share_mean, cold_close_drop_and_open, wrong
  */
 #include <stdio.h>
 
