@@ -55,6 +55,6 @@ struct bench {
 typedef bool bench_run(struct bench *bench);
 
 bench_run bench_fanout, bench_pairs, bench_idle, bench_store, bench_publish, bench_replay, bench_rpc,
-    bench_unread, bench_jitter, bench_avalanche, bench_rolling, bench_slow;
+    bench_unread, bench_optimistic, bench_jitter, bench_avalanche, bench_rolling, bench_slow;
 
 #endif
