@@ -74,6 +74,22 @@ static bool plan_history(const struct rj_request *request, uint8_t key[static RJ
            !rj_store_room_is_loaded(request->broker->store, what->room);
 }
 
+/* Of a user that has asked before, lately, all of it is in memory. */
+static bool plan_unread(const struct rj_request *request, uint8_t prefix[static RJ_READ_PREFIX_MAX],
+                        struct rj_store_warm *what)
+{
+    const struct rj_session *session = request->session;
+    if (!session || !session->user[0])
+        return false;
+    struct rj_reader_name reader = {session->nsp, session->user};
+    if (rj_read_cursors_are_known(&request->broker->read_cursors, reader))
+        return false;
+    what->prefix = rj_read_cursors_prefix(prefix, reader);
+    what->pairs = request->broker->conf->read_cursors;
+    what->has_room_ids = true;
+    return true;
+}
+
 /* False: the command reads nothing that may have to come from the disk. */
 static bool plan(const struct rj_request *request, uint8_t key[static RJ_TARGET_KEY_MAX],
                  struct rj_store_warm *what)
@@ -82,6 +98,7 @@ static bool plan(const struct rj_request *request, uint8_t key[static RJ_TARGET_
     case REJOIN__COMMAND__KIND_CONNECT: return plan_connect(request, what);
     case REJOIN__COMMAND__KIND_JOIN: return plan_join(request, key, what);
     case REJOIN__COMMAND__KIND_HISTORY: return plan_history(request, key, what);
+    case REJOIN__COMMAND__KIND_UNREAD: return plan_unread(request, key, what);
     default: return false;
     }
 }

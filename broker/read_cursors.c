@@ -6,8 +6,7 @@
 
 enum {
     KEY_MARK = 0x01, /* what a key begins with: sorts before all pids */
-    PREFIX_MAX = 3 + RJ_NAMESPACE_MAX + RJ_USER_MAX,
-    KEY_MAX = PREFIX_MAX + 4,
+    KEY_MAX = RJ_READ_PREFIX_MAX + 4,
     SEQ_BYTES = 8,
     COUNTS_MAX = 10000, /* users whose number of cursors is remembered */
 };
@@ -39,7 +38,7 @@ static size_t put_text(uint8_t *out, const char *text)
     return 1 + len;
 }
 
-static struct rj_span prefix_of(uint8_t out[static PREFIX_MAX], struct rj_reader_name reader)
+struct rj_span rj_read_cursors_prefix(uint8_t out[static RJ_READ_PREFIX_MAX], struct rj_reader_name reader)
 {
     size_t len = 1;
     out[0] = KEY_MARK;
@@ -50,7 +49,7 @@ static struct rj_span prefix_of(uint8_t out[static PREFIX_MAX], struct rj_reader
 
 static struct rj_span key_of(uint8_t out[static KEY_MAX], struct rj_reader_name reader, rj_room_id room)
 {
-    size_t len = prefix_of(out, reader).len;
+    size_t len = rj_read_cursors_prefix(out, reader).len;
     for (int shift = 24; shift >= 0; shift -= 8)
         out[len++] = (uint8_t)(room >> shift);
     return rj_span_of(out, len);
@@ -86,24 +85,54 @@ static void forget_count(struct rj_read_cursors *cursors, struct rj_read_count *
     free(count);
 }
 
+static struct rj_read_count *find_count(const struct rj_read_cursors *cursors, struct rj_span prefix)
+{
+    struct rj_read_count *count;
+    HASH_FIND(hh, cursors->counts, prefix.data, prefix.len, count);
+    return count;
+}
+
+/* As the latest one; in the place of the oldest, when there are too many. */
+static struct rj_read_count *add_count(struct rj_read_cursors *cursors, struct rj_span prefix, uint64_t n)
+{
+    if (HASH_CNT(hh, cursors->counts) >= COUNTS_MAX)
+        forget_count(cursors, cursors->counts);
+    struct rj_read_count *count = rj_calloc(1, sizeof *count + prefix.len);
+    memcpy(count->key, prefix.data, prefix.len);
+    count->n = n;
+    HASH_ADD_KEYPTR(hh, cursors->counts, count->key, prefix.len, count);
+    return count;
+}
+
 static struct rj_read_count *count_of(struct rj_read_cursors *cursors, struct rj_store *store,
                                       struct rj_reader_name reader, uint64_t most)
 {
-    uint8_t bytes[PREFIX_MAX];
-    struct rj_span prefix = prefix_of(bytes, reader);
-    struct rj_read_count *count;
-    HASH_FIND(hh, cursors->counts, prefix.data, prefix.len, count);
-    if (count) {
-        HASH_DEL(cursors->counts, count); /* comes back as the latest */
-    } else {
-        if (HASH_CNT(hh, cursors->counts) >= COUNTS_MAX)
-            forget_count(cursors, cursors->counts);
-        count = rj_calloc(1, sizeof *count + prefix.len);
-        memcpy(count->key, prefix.data, prefix.len);
-        rj_store_scan(store, RJ_TABLE_CURSOR, prefix, (struct rj_span){0}, most, count_one, &count->n);
+    uint8_t bytes[RJ_READ_PREFIX_MAX];
+    struct rj_span prefix = rj_read_cursors_prefix(bytes, reader);
+    struct rj_read_count *count = find_count(cursors, prefix);
+    uint64_t n = 0;
+    if (!count) {
+        rj_store_scan(store, RJ_TABLE_CURSOR, prefix, (struct rj_span){0}, most, count_one, &n);
+        return add_count(cursors, prefix, n);
     }
+    HASH_DEL(cursors->counts, count); /* comes back as the latest */
     HASH_ADD_KEYPTR(hh, cursors->counts, count->key, prefix.len, count);
     return count;
+}
+
+bool rj_read_cursors_are_known(const struct rj_read_cursors *cursors, struct rj_reader_name reader)
+{
+    uint8_t bytes[RJ_READ_PREFIX_MAX];
+    return find_count(cursors, rj_read_cursors_prefix(bytes, reader)) != NULL;
+}
+
+/* What is counted already knows better what is on its way. */
+void rj_read_cursors_note(struct rj_read_cursors *cursors, struct rj_reader_name reader, uint64_t n)
+{
+    uint8_t bytes[RJ_READ_PREFIX_MAX];
+    struct rj_span prefix = rj_read_cursors_prefix(bytes, reader);
+    if (!find_count(cursors, prefix))
+        add_count(cursors, prefix, n);
 }
 
 /* ------------------------------------------------------------------------------------------ one cursor */
@@ -271,8 +300,8 @@ static bool on_pair(void *ctx, struct rj_span key, struct rj_span value)
 enum rj_status rj_read_cursors_each(struct rj_store *store, struct rj_reader_name reader, size_t limit,
                                     rj_read_visit *visit, void *ctx)
 {
-    uint8_t bytes[PREFIX_MAX];
-    struct rj_span prefix = prefix_of(bytes, reader);
+    uint8_t bytes[RJ_READ_PREFIX_MAX];
+    struct rj_span prefix = rj_read_cursors_prefix(bytes, reader);
     struct visit each = {prefix.len, visit, ctx};
     return rj_store_scan(store, RJ_TABLE_CURSOR, prefix, (struct rj_span){0}, limit, on_pair, &each);
 }

@@ -16,6 +16,8 @@
 #include "broker/room.h"
 #include "broker/session.h"
 
+enum { RJ_READ_PREFIX_MAX = 3 + RJ_NAMESPACE_MAX + RJ_USER_MAX };
+
 /* A user in a namespace; borrowed. */
 struct rj_reader_name {
     const char *nsp, *user;
@@ -54,6 +56,13 @@ enum rj_status rj_read_cursor_forget(struct rj_read_cursors *cursors, struct rj_
 typedef bool rj_read_visit(void *ctx, struct rj_read_room room, uint64_t seq);
 enum rj_status rj_read_cursors_each(struct rj_store *store, struct rj_reader_name reader, size_t limit,
                                     rj_read_visit *visit, void *ctx);
+
+/* What the keys of a user's cursors begin with: the number of bytes is at most RJ_READ_PREFIX_MAX. */
+struct rj_span rj_read_cursors_prefix(uint8_t out[static RJ_READ_PREFIX_MAX], struct rj_reader_name reader);
+
+/* Whether somebody has asked for this user's cursors lately; and that somebody has, and found `n` of them. */
+bool rj_read_cursors_are_known(const struct rj_read_cursors *cursors, struct rj_reader_name reader);
+void rj_read_cursors_note(struct rj_read_cursors *cursors, struct rj_reader_name reader, uint64_t n);
 
 /* The store is closed. */
 void rj_read_cursors_fini(struct rj_read_cursors *cursors);

@@ -94,12 +94,36 @@ static bool adds_some(const struct list *list, const struct rj_session *session)
     return false;
 }
 
+/* Cursors outlive their rooms: what stands under the id of one that is gone, or of another one by now, does
+ * not count. */
+static bool is_there(struct rj_broker *broker, const char *nsp, const struct entry *entry)
+{
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    rj_room_id id;
+    if (rj_room_name_check(entry->name) != RJ_OK)
+        return false;
+    size_t len = rj_target_key(key, REJOIN__TARGET__KIND__ROOM, nsp, entry->name);
+    return rj_store_room(broker->store, rj_span_of(key, len), false, &id) == RJ_OK && id == entry->room;
+}
+
+static void drop_gone(struct rj_broker *broker, const char *nsp, struct list *list)
+{
+    size_t n = 0;
+    for (size_t i = 0; i < list->n; i++)
+        if (is_there(broker, nsp, &list->entries[i]))
+            list->entries[n++] = list->entries[i];
+    list->n = n;
+}
+
 static enum rj_status gather(const struct asking *asking, struct list *list)
 {
     struct rj_broker *broker = asking->broker;
-    enum rj_status status = rj_read_cursors_each(
-        broker->store, (struct rj_reader_name){asking->nsp, asking->user}, ROOMS_MAX + 1, on_cursor, list);
+    struct rj_reader_name reader = {asking->nsp, asking->user};
+    enum rj_status status = rj_read_cursors_each(broker->store, reader, ROOMS_MAX + 1, on_cursor, list);
     const struct rj_members *sockets = rj_directory_user(&broker->directory, asking->nsp, asking->user);
+    if (status == RJ_OK && !list->has_more)
+        rj_read_cursors_note(&broker->read_cursors, reader, list->n);
+    drop_gone(broker, asking->nsp, list);
     for (uint32_t i = 0; sockets && i < sockets->n && i < SOCKETS_MAX; i++)
         if (adds_some(list, sockets->list[i].session))
             merge(list, sockets->list[i].session);

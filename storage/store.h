@@ -323,6 +323,7 @@ struct rj_store_warm {
         prefix; /* the first `pairs` key-value pairs of each table that start with it; empty: none */
     size_t pairs;
     size_t room_at;              /* the keys of these pairs name a room, from this byte on; 0: they do not */
+    bool has_room_ids;           /* the keys of these pairs end with a room's id, u32 BE */
     struct rj_span room;         /* the key of a room, to look it up by; empty: none … */
     enum rj_history_order order; /* … with a page of so many records, from `seq` on as rj_store_history */
     uint64_t seq;

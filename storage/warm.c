@@ -76,19 +76,32 @@ static void touch_index(const struct warming *warming, rj_room_id room)
     mdb_cursor_get(warming->reader->index, &key, &value, back);
 }
 
-static rj_room_id touch_room(const struct warming *warming, struct rj_span room_key)
+static void touch_room_id(const struct warming *warming, rj_room_id room)
 {
-    MDB_val key = rj_val(room_key.data, room_key.len), value;
     uint8_t name[RJ_ROOM_KEY];
-    if (room_key.len == 0 || room_key.len > RJ_STORE_KEY_MAX ||
-        mdb_get(warming->reader->txn, warming->env->rooms, &key, &value) || value.mv_size != sizeof(uint32_t))
-        return 0;
-    rj_room_id room = rj_get_u32(value.mv_data);
     rj_layout_room_key(name, room);
     touch_key(warming, warming->env->room_states, name, sizeof name);
     touch_key(warming, warming->env->names, name, sizeof name);
     touch_index(warming, room);
+}
+
+static rj_room_id touch_room(const struct warming *warming, struct rj_span room_key)
+{
+    MDB_val key = rj_val(room_key.data, room_key.len), value;
+    if (room_key.len == 0 || room_key.len > RJ_STORE_KEY_MAX ||
+        mdb_get(warming->reader->txn, warming->env->rooms, &key, &value) || value.mv_size != sizeof(uint32_t))
+        return 0;
+    rj_room_id room = rj_get_u32(value.mv_data);
+    touch_room_id(warming, room);
     return room;
+}
+
+static rj_room_id id_at_end(struct rj_span key)
+{
+    rj_room_id id = 0;
+    for (size_t i = key.len - 4; i < key.len; i++)
+        id = id << 8 | key.data[i];
+    return id;
 }
 
 /* The pairs under the prefix, and the rooms that their keys name. The keys are copied: a snapshot may rest
@@ -118,6 +131,8 @@ static void touch_pairs(const struct warming *warming, MDB_dbi table)
             break;
         if (what->room_at && at.len > what->room_at)
             touch_room(warming, rj_span_from(rj_buf_span(&at), what->room_at));
+        if (what->has_room_ids && at.len > what->prefix.len + 3)
+            touch_room_id(warming, id_at_end(rj_buf_span(&at)));
         warming->rest(warming->ctx, warming->reader);
     }
     rj_buf_free(&at);

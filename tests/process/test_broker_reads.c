@@ -231,8 +231,9 @@ static void a_read_that_was_answered_survives_a_kill(void **state)
     open_gateway(&world.broker, &world.other, "gateway-b");
     open_backend(&world.broker, &world.backend, "backend-1");
     /* Also while nobody is here, whose rooms the broker would know. */
-    for (int i = 0; i < 2; i++) {
-        const Rejoin__UnreadList *list = unread_of(&world.backend, 0, "ann");
+    for (int i = 0; i < 3; i++) {
+        const Rejoin__UnreadList *list =
+            i < 2 ? unread_of(&world.backend, 0, "ann") : unread_of(&world.gateway, 1, NULL);
         assert_int_equal(list->n_rooms, ROOMS);
         for (unsigned r = 0; r < ROOMS; r++) {
             snprintf(room, sizeof room, "r%u", r);
