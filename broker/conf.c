@@ -93,8 +93,8 @@ static const struct rj_setting table[] = {
      .most = RJ_PRESENCE_BURST_MOST,
      .help = "events about single users in a room and second; more are told as one sum"},
     {.name = "last-seen-lifetime", .type = RJ_SETTING_U64, .field = FIELD(last_seen_lifetime_ms),
-     .fallback = "7776000000", .least = 60000, .most = 36500 * 86400000ULL, .unit = "ms",
-     .help = "how long it is remembered when a user was connected last"},
+     .fallback = "7776000000", .most = 36500 * 86400000ULL, .unit = "ms",
+     .help = "how long it is remembered when a user was connected last; 0 = not at all"},
 
     {.group = "Log", .name = "retention", .type = RJ_SETTING_U64, .field = FIELD(retention_ms),
      .fallback = "604800000", .most = 36500 * 86400000ULL, .unit = "ms",

@@ -83,6 +83,8 @@ static void note(struct rj_last_seen *seen, const char *nsp, const char *user, b
     uint8_t bytes[KEY_MAX];
     struct rj_span key = user_key(bytes, nsp, user);
     struct rj_seen_change *change = find(seen, key);
+    if (!seen->lifetime_ms)
+        return;
     if (!change) {
         change = rj_calloc(1, sizeof *change + key.len);
         change->seen = seen;
@@ -139,6 +141,8 @@ static void write_first(struct rj_last_seen *seen)
 static void say_alive(struct rj_last_seen *seen, uint64_t wall_ms)
 {
     uint8_t key[9], value[8];
+    if (!seen->lifetime_ms)
+        return;
     put_u64(value, wall_ms);
     seen->writes++;
     rj_store_put(seen->store, RJ_TABLE_PRESENCE, alive_key(key, seen->epoch), rj_span_of(value, sizeof value),

@@ -25,7 +25,7 @@ struct rj_seen_change;
 struct rj_last_seen {
     struct rj_store *store;
     uint64_t epoch;
-    uint64_t lifetime_ms;           /* how long a user who does not come back is remembered */
+    uint64_t lifetime_ms;           /* how long a user who does not come back is remembered; 0: nobody is */
     struct rj_seen_change *changes; /* by key: not written yet, or not known to be durable */
     struct rj_seen_change *dirty;   /* of them, not written yet; oldest first */
     uint64_t online;                /* users who are, in all namespaces */

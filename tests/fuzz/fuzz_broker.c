@@ -24,6 +24,7 @@ enum {
 static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
 {
     static char *namespaces[] = {"/", "/chat", NULL};
+    static char *tells[] = {"b* events=off", "*", NULL};
     *conf = (struct rj_conf){
         .data = "fuzz",
         .gateways = "fuzz",
@@ -52,6 +53,10 @@ static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
         .max_admission_bytes = b & 8 ? 1000 : 1000000,
         .max_asks = b & 16 ? 1 : 100,
         .max_ask_bytes = b & 32 ? 1000 : 1000000,
+        .presence_rules = b & 64 ? NULL : tells,
+        .presence_grace_ms = b & 128 ? 0 : 5000,
+        .presence_burst = 2,
+        .last_seen_lifetime_ms = 60000,
     };
 }
 
@@ -291,6 +296,12 @@ static void leave(struct fuzz_world *world)
     HOLDS(broker->n_replays_read == 0);
     HOLDS(!broker->histories.waiting && broker->histories.n_waiting == 0 && broker->histories.n_read == 0);
     HOLDS(rj_store_in_flight(broker->store) == 0);
+
+    const struct rj_attendance *attendance = &broker->attendance;
+    HOLDS(attendance->presence.n_users == 0 && !attendance->presence.rosters);
+    HOLDS(attendance->presence.deadlines.n == 0 && !attendance->presence.ready);
+    HOLDS(attendance->surveys.n == 0 && attendance->surveys.n_unfinished == 0);
+    HOLDS(attendance->seen.online == 0 && !attendance->seen.changes);
 
     const struct rj_serving *serving = &broker->serving;
     HOLDS(serving->groups.n == 0);
