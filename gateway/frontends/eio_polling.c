@@ -217,13 +217,9 @@ bool rj_eio_on_request(void *context, struct rj_peer *peer, const struct rj_requ
     size_t len = strlen(eio->options.path);
     if (request->path.len < len || memcmp(request->path.data, eio->options.path, len) != 0)
         return false;
-    if (rj_cors_is_on(&eio->options.cors) && rj_origin_is_valid(request->origin)) {
-        rj_peer_allow_origin(peer, rj_cors_allowed(&eio->options.cors, request->origin),
-                             eio->options.cors.has_credentials);
-        if (request->method == RJ_HTTP_OPTIONS) {
-            reply_preflight(peer, request);
-            return true;
-        }
+    if (rj_peer_apply_cors(peer, &eio->options.cors, request) && request->method == RJ_HTTP_OPTIONS) {
+        reply_preflight(peer, request);
+        return true;
     }
     enum rj_eio_error error = rj_eio_check(eio, request, false, &session);
     if (error != EIO_OK)

@@ -22,6 +22,7 @@ struct rj_files {
     struct file *files;
     size_t n;
     size_t bytes;
+    struct rj_cors cors;
 };
 
 static const char *type_of(const char *name)
@@ -96,13 +97,15 @@ static void add(struct rj_files *files, const char *path, const char *name, stru
 }
 
 enum rj_status rj_files_open(const char *dir, const char *path, bool (*accepts)(const char *name),
-                             struct rj_files **out)
+                             const struct rj_cors *cors, struct rj_files **out)
 {
     DIR *stream = opendir(dir);
     if (!stream)
         return RJ_NOT_FOUND;
     struct rj_files *files = rj_calloc(1, sizeof *files);
     enum rj_status status = RJ_OK;
+    if (cors)
+        files->cors = *cors;
     for (struct dirent *entry; status == RJ_OK && (entry = readdir(stream));) {
         struct rj_buf content = {0};
         if (entry->d_name[0] == '.' || (accepts && !accepts(entry->d_name)))
@@ -139,6 +142,7 @@ bool rj_files_on_request(void *context, struct rj_peer *peer, const struct rj_re
         const struct file *file = &files->files[i];
         if (!rj_span_is(request->path, file->path))
             continue;
+        rj_peer_apply_cors(peer, &files->cors, request);
         if (!is_reading) {
             rj_peer_reply_read_only(peer);
             return true;

@@ -41,9 +41,9 @@ void rj_peer_address(struct rj_peer *peer, char out[static RJ_ADDRESS_MAX]);
 /* rj_request_put_headers, for the request that is being handled. Only within on_request and on_upgrade. */
 size_t rj_peer_put_headers(struct rj_peer *peer, size_t limit_bytes, struct rj_buf *out);
 
-/* The Access-Control-Allow-Origin that the reply to this request carries, and whether the page may have sent
- * cookies. Copied; empty for none. */
-void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin, bool allows_credentials);
+/* The reply to this request tells the browser what `cors` says of the request's origin. False: nothing,
+ * because CORS is off or the origin could not stand in a header. */
+bool rj_peer_apply_cors(struct rj_peer *peer, const struct rj_cors *cors, const struct rj_request *request);
 
 /* 405: what is there can only be read. */
 void rj_peer_reply_read_only(struct rj_peer *peer);

@@ -74,11 +74,15 @@ static void want_write(struct rj_peer *peer)
     rj_server_poke(peer->server);
 }
 
-void rj_peer_allow_origin(struct rj_peer *peer, struct rj_span origin, bool allows_credentials)
+bool rj_peer_apply_cors(struct rj_peer *peer, const struct rj_cors *cors, const struct rj_request *request)
 {
-    peer->allows_credentials = allows_credentials;
+    if (!rj_cors_is_on(cors) || !rj_origin_is_valid(request->origin))
+        return false;
+    struct rj_span allowed = rj_cors_allowed(cors, request->origin);
+    peer->allows_credentials = cors->has_credentials;
     free(peer->allow_origin);
-    peer->allow_origin = origin.len ? rj_strndup((const char *)origin.data, origin.len) : NULL;
+    peer->allow_origin = allowed.len ? rj_strndup((const char *)allowed.data, allowed.len) : NULL;
+    return true;
 }
 
 size_t rj_peer_put_headers(struct rj_peer *peer, size_t limit_bytes, struct rj_buf *out)

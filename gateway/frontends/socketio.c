@@ -162,11 +162,11 @@ static bool is_bundle_file(const char *name)
 }
 
 static void open_files(const char *dir, const char *path, bool (*accepts)(const char *name),
-                       struct rj_files **out)
+                       const struct rj_cors *cors, struct rj_files **out)
 {
     if (!dir || !dir[0])
         return;
-    enum rj_status status = rj_files_open(dir, path, accepts, out);
+    enum rj_status status = rj_files_open(dir, path, accepts, cors, out);
     if (status != RJ_OK)
         rj_log(RJ_LOG_WARN, "files_unreadable", RJ_KV_STR("dir", dir),
                RJ_KV_STR("why", rj_status_text(status)));
@@ -184,8 +184,9 @@ static void add_route(struct rj_socketio *front, struct rj_route route)
 static void add_routes(struct rj_socketio *front)
 {
     const struct rj_gateway_conf *conf = front->gateway->conf;
-    open_files(conf->client_dir, conf->path, is_bundle_file, &front->client_files);
-    open_files(conf->page_dir, "/", NULL, &front->page_files);
+    const struct rj_cors cors = {conf->cors_origins, conf->cors_credentials};
+    open_files(conf->client_dir, conf->path, is_bundle_file, &cors, &front->client_files);
+    open_files(conf->page_dir, "/", NULL, NULL, &front->page_files);
     if (front->client_files)
         add_route(front,
                   (struct rj_route){.context = front->client_files, .on_request = rj_files_on_request});

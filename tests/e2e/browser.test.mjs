@@ -3,11 +3,10 @@
 import assert from "node:assert/strict";
 import { mkdirSync } from "node:fs";
 import { join } from "node:path";
-import { after, before } from "node:test";
+import { before } from "node:test";
 import { fileURLToPath } from "node:url";
 
-import { chromium } from "playwright-core";
-
+import { useBrowser } from "./support/browser.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
@@ -15,34 +14,19 @@ const PAGE = fileURLToPath(new URL("../../tools/demo/page", import.meta.url));
 const DIST = fileURLToPath(new URL("./node_modules/socket.io-client/dist", import.meta.url));
 const FILES = { "client-dir": DIST, "page-dir": PAGE };
 const OUT = process.env.REJOIN_OUT ?? join(process.cwd(), "e2e-out");
-const ARGS = [
-  "--headless",
-  "--no-sandbox",
-  "--disable-gpu",
-  "--disable-quic",
-  "--no-first-run",
-  "--disable-background-networking",
-  "--disable-component-update",
-  "--disable-sync",
-];
-
 const test = suite({
   gateways: 2,
   broker: { identity: "claimed" },
   gateway: FILES,
 });
 
-let browser = null;
-before(async () => {
-  mkdirSync(OUT, { recursive: true });
-  browser = await chromium.launch({ executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium", args: ARGS });
-});
-after(() => browser?.close());
+const browser = useBrowser();
+before(() => mkdirSync(OUT, { recursive: true }));
 
 /** One person's tab, past the name dialog; an error on the page fails the test at its end. */
 class Tab {
   static async open(scope, name, gateway = 0) {
-    const context = await browser.newContext({ viewport: { width: 1000, height: 700 } });
+    const context = await browser().newContext({ viewport: { width: 1000, height: 700 } });
     const tab = scope.own(new Tab(context, await context.newPage()));
     await tab.page.goto(scope.cluster.url(gateway));
     await tab.page.getByPlaceholder("Your name").fill(name);
