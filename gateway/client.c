@@ -375,14 +375,34 @@ static void note_end(struct rj_client *client, enum rj_reason reason, const char
                RJ_KV_STR("why", why), RJ_KV_U64("held", held));
 }
 
+/* The last word about what it has: the gateway's rounds (gateway.c) come too late for it. */
+static void tell_cursor(struct rj_client *client)
+{
+    Rejoin__Cursors__Cursor cursor = REJOIN__CURSORS__CURSOR__INIT;
+    Rejoin__Cursors__Cursor *list[] = {&cursor};
+    Rejoin__Cursors cursors = REJOIN__CURSORS__INIT;
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    if (client->proved_pos <= client->told_pos)
+        return;
+    cursor.client = client->handle;
+    cursor.pos = client->told_pos = client->proved_pos;
+    cursors.cursors = list;
+    cursors.n_cursors = 1;
+    item.kind_case = REJOIN__ITEM__KIND_CURSORS;
+    item.cursors = &cursors;
+    rj_link_notify(client->gateway->link, &item);
+}
+
 void rj_client_gone(struct rj_client *client, enum rj_reason reason)
 {
     if (client->state == RJ_CLIENT_ENDED)
         return;
     count_end(client, reason);
     /* While the link is down there is nobody to tell: the next stream does not attach it. */
-    if (rj_link_is_up(client->gateway->link))
+    if (rj_link_is_up(client->gateway->link)) {
+        tell_cursor(client);
         rj_command_disconnect(client, reason);
+    }
     retire(client);
 }
 
