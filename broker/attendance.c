@@ -272,9 +272,21 @@ static void on_emptied(void *ctx, struct rj_roster *roster)
         rj_attendance_close_roster(ctx, roster);
 }
 
+static bool has_gateway_in(const struct rj_broker *broker, enum rj_gateway_state state)
+{
+    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
+        const struct rj_gateway *gateway = broker->gateways.slots[i];
+        if (gateway && gateway->state == state)
+            return true;
+    }
+    return false;
+}
+
+/* The clients of a gateway that is gone are detached in a few turns: then they are told of together. */
 bool rj_attendance_step(struct rj_broker *broker)
 {
-    if (broker->is_stopping || rj_store_in_flight(broker->store) > IN_FLIGHT_MAX)
+    if (broker->is_stopping || has_gateway_in(broker, RJ_GATEWAY_GONE) ||
+        rj_store_in_flight(broker->store) > IN_FLIGHT_MAX)
         return false; /* a completion wakes us, and a tick in any case */
     return rj_presence_step(&broker->attendance.presence, broker->now_ms, EVENTS_PER_TURN);
 }
@@ -287,12 +299,7 @@ static bool is_settling(const struct rj_broker *broker)
     uint64_t uptime_ms = broker->now_ms - broker->started_ms, lease_ms = broker->conf->lease_ms;
     if (uptime_ms > SETTLE_LEASES * lease_ms)
         return false;
-    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
-        const struct rj_gateway *gateway = broker->gateways.slots[i];
-        if (gateway && gateway->state == RJ_GATEWAY_ATTACHING)
-            return true;
-    }
-    return uptime_ms < lease_ms;
+    return uptime_ms < lease_ms || has_gateway_in(broker, RJ_GATEWAY_ATTACHING);
 }
 
 void rj_attendance_tick(struct rj_broker *broker)

@@ -187,3 +187,34 @@ test.alone("a gateway that froze for longer than its lease comes back with its u
   await until(() => toldOf(watch, room, ann).length > 2, "the second join");
   assert.deepEqual(toldOf(watch, room, ann), [`${ann} join`, `${ann} leave`, `${ann} join`]);
 });
+
+test.alone("a rolling restart of the gateways is told to nobody", { gateways: 2, broker: SHORT_LEASE }, async (scope) => {
+  const room = scope.room();
+  const names = Array.from({ length: 10 }, () => newUser("user"));
+  const clients = [];
+  for (const [i, user] of names.entries()) {
+    const client = await scope.client({ gateway: i % 2, transports: ["websocket"], auth: { user } });
+    await client.join(room);
+    clients.push(client);
+  }
+  // Each is moved twice; what it was told before it was moved must not have been a leaving.
+  for (const [i, gateway] of scope.gateways.entries()) {
+    const moved = clients.filter((client) => client.socket.io.uri.startsWith(gateway.url));
+    for (const client of moved) client.moveTo(scope.cluster.url(1 - i));
+    const connections = moved.map((client) => client.connections.length);
+    await gateway.stop();
+    await Promise.all(moved.map((client, n) => client.connected(connections[n] + 1)));
+    await gateway.start();
+    await gateway.untilLinked();
+  }
+  const last = newUser("last");
+  const late = await scope.client({ auth: { user: last }, transports: ["websocket"] });
+  await late.join(room);
+  late.socket.disconnect();
+  for (const client of clients) {
+    await until(() => toldOf(client, room, last).length === 2, () => `the last one's leave at ${client}`);
+    const left = told(client, room).filter((event) => event.endsWith(" leave"));
+    assert.deepEqual(left, [`${last} leave`]);
+  }
+  assert.deepEqual(await list(clients[0], room), Object.fromEntries(names.map((user) => [user, "1 online"])));
+});
