@@ -82,6 +82,40 @@ const PLANTED = {
     "I2",
     /ann saw .* after a later message/,
   ],
+  "a pending message that is shown twice": [
+    ({ traces: { ann } }) => {
+      const at = indexOf(ann, "glimpsed");
+      ann.splice(at, 0, { ...ann[at] });
+    },
+    "I3",
+    /ann was shown .* as pending twice/,
+  ],
+  "a pending message without an end": [
+    ({ traces: { ann } }) => {
+      const at = ann.findLastIndex(({ on, room }) => on === "saw" && room !== "tea");
+      ann.splice(at, 0, { ...ann[at], on: "glimpsed", room: "tea", id: "nothing" });
+    },
+    "I3",
+    /ann was shown nothing as pending, and never its end/,
+  ],
+  "a pending message that is shown after it was seen": [
+    ({ traces: { ann } }) => {
+      const at = indexOf(ann, "glimpsed");
+      ann.splice(at + 2, 0, { ...ann[at] });
+    },
+    "I3",
+    /which it has seen already/,
+  ],
+  "an end of what was not pending": [
+    ({ traces: { ann } }) => ann.splice(indexOf(ann, "glimpsed"), 1),
+    "I3",
+    /is stored, which was not pending/,
+  ],
+  "a failure of what was not pending": [
+    ({ traces: { ann } }) => ann.push({ ...ann[indexOf(ann, "saw")], on: "failed" }),
+    "I3",
+    /has failed, which was not pending/,
+  ],
   "a session said to be recovered that was not: its messages are missing": [
     ({ traces: { ann } }) => {
       const at = ann.findIndex((e) => e.on === "connected" && e.recovered);

@@ -84,7 +84,7 @@ const crowd = ({ crowds }, i) => [crowds[i]];
 const uplink = ({ uplinks }, i) => [uplinks[i]];
 const feed = ({ feeds }, i) => [feeds[i]];
 const clock = ({ clocks }, i) => clocks.slice(i, i + 1);
-const everything = ({ broker: one, gateways, feeders }) => [one, ...gateways, ...feeders];
+const everything = ({ broker: one, gateways, feeders, crowds }, i) => [one, ...gateways, ...feeders, crowds[i]];
 const owner = ({ crowds }, [i]) => [crowds[i]];
 
 /** By kind: who is hurt, and how. */

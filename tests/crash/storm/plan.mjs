@@ -68,6 +68,7 @@ function choose(random, on, { gateways, feeders, crowds, crowdSize, rooms }) {
     case "feed":
       return random.below(feeders);
     case "crowd":
+    case "everything": // and one crowd
       return random.below(crowds);
     case "room":
       return random.below(rooms);

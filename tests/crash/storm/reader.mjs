@@ -3,7 +3,10 @@
 // Its trace is a list of events in their order, of which these matter here:
 //   join {room}, joined {room, seq}        asked to join; the answer, with the room's highest seq at the join
 //   leave {room}, left {room}              the same for leaving
-//   saw {room, seq, id, held?}             a message; `held`: it came out of the client library's own buffer
+//   saw {room, seq, id, confirmed?, held?} a message, or that a pending one is stored; `held`: it came out of the client
+//                                          library's own buffer
+//   glimpsed {room, id, held?}             a message of an optimistic room, which is pending
+//   failed {room, id}                      a pending one never was
 //   connected {recovered}, dropped         a session stands (restored or fresh), is cut
 //   contested                              somebody else presents its session: it may lose it, once
 //   reborn                                 the user reloads the page: a new client that remembers nothing
@@ -11,7 +14,8 @@
 //   reloaded {room, after, upto, ids}      a page of the history, read after a fresh session
 //
 // A room is out, joining (asked, unanswered: its messages may begin), in, or leaving (they may end). Within one life
-// nothing is seen twice, whatever the sessions.
+// nothing is seen twice, whatever the sessions. What is pending is shown once and gets one end, unless the connection or
+// the membership ends before.
 
 /** What is known of one room. `next` is 0 while any message may be the first one. */
 class Membership {
@@ -65,6 +69,8 @@ export class Reader {
   #isContested;
   #place;
   #held;
+  #pending; // id → the event that showed it
+  #shown; // ids that were seen with their seq
 
   #begin() {
     this.#rooms = new Map();
@@ -72,6 +78,8 @@ export class Reader {
     this.#isContested = false;
     this.#place = -1;
     this.#held = new Set();
+    this.#pending = new Map();
+    this.#shown = new Set();
   }
 
   take(event) {
@@ -92,6 +100,7 @@ export class Reader {
 
   left({ room }) {
     this.#room(room).forget();
+    for (const [id, event] of this.#pending) if (event.room === room) this.#pending.delete(id);
   }
 
   connected({ recovered }) {
@@ -106,6 +115,10 @@ export class Reader {
     this.#isContested = true;
   }
 
+  dropped() {
+    this.#pending.clear();
+  }
+
   reborn() {
     this.#begin();
   }
@@ -114,13 +127,31 @@ export class Reader {
     this.isOver = true;
   }
 
+  glimpsed(event) {
+    const { room, id, held } = event;
+    if (held) return; // of a connection that is gone
+    if (this.#room(room).state === "out") this.#fault("I3", `was shown ${id}, pending in a room that it is not in`, event);
+    else if (this.#pending.has(id)) this.#fault("I3", `was shown ${id} as pending twice`, event);
+    else if (this.#shown.has(id)) this.#fault("I3", `was shown ${id} as pending, which it has seen already`, event);
+    this.#pending.set(id, event);
+  }
+
+  failed(event) {
+    const { id, held } = event;
+    if (!this.#pending.delete(id) && !held) this.#fault("I3", `was told that ${id} has failed, which was not pending`, event);
+  }
+
   saw(event) {
-    const { room, seq, id, held } = event;
+    const { room, seq, id, confirmed, held } = event;
     const stored = this.log.at(room, seq);
     if (stored?.id !== id) {
       this.#fault("I2", `saw ${id} as ${room} ${seq}, where the log has ${stored?.id}`, event);
       return;
     }
+    if (!this.#pending.delete(id) && confirmed && !held) {
+      this.#fault("I3", `was told that ${id} is stored, which was not pending`, event);
+    }
+    this.#shown.add(id);
     if (this.#isHeldTwice(event)) return;
     if (held) this.#held.add(id);
     const wrong = this.#room(room).see(seq);
@@ -142,6 +173,9 @@ export class Reader {
   /** At the end of the storm: everything has arrived. */
   finish() {
     if (this.isOver) return;
+    for (const event of this.#pending.values()) {
+      this.#fault("I3", `was shown ${event.id} as pending, and never its end`, event);
+    }
     for (const [name, room] of this.#rooms) {
       const head = this.log.head(name);
       if (room.state !== "in" || room.next > head) continue;

@@ -7,6 +7,7 @@ import { Random } from "../../e2e/support/random.mjs";
 import { truthOf } from "./census.mjs";
 
 const ROOMS = ["tea", "coffee", "milk"];
+const OPTIMISTIC = "tea"; // where members see a message before it is stored
 const STEPS = 400;
 
 class Reader {
@@ -63,12 +64,13 @@ class Reader {
 
   deliver(message) {
     if (!this.rooms.has(message.room)) return;
-    if (this.isConnected) this.#see(message);
+    if (this.isConnected) this.#see(message, message.room === OPTIMISTIC);
     else this.missed.push(message);
   }
 
-  #see({ room, seq, id, offset }) {
-    this.note("saw", { room, seq, id, offset });
+  #see({ room, seq, id, offset }, isPending = false) {
+    if (isPending) this.note("glimpsed", { room, id });
+    this.note("saw", { room, seq, id, offset, ...(isPending ? { confirmed: true } : {}) });
     this.known.set(room, seq);
   }
 }

@@ -31,6 +31,7 @@ export class Rover {
   #begun = new Map(); // room → "join" or "leave": asked for in this session, and not answered yet
   #known = new Map(); // room → the highest seq seen or read, in this life
   #acked = []; // the latest of this session
+  #pending = new Map(); // messages of optimistic rooms whose end it does not know yet → their rooms
   #unsaid = []; // repetitions that wait for a connection
   #session = 0;
 
@@ -61,7 +62,7 @@ export class Rover {
 
   /** For the census, and for whoever waits until all have arrived. */
   get state() {
-    const isSettled = this.#isConnected && this.#open === 0 && this.#isWhereItWants;
+    const isSettled = this.#isConnected && this.#open + this.#pending.size === 0 && this.#isWhereItWants;
     return {
       name: this.name,
       user: this.user,
@@ -69,6 +70,7 @@ export class Rover {
       isConnected: this.#isConnected,
       isSettled,
       open: this.#open,
+      pending: [...this.#pending.keys()],
       rooms: Object.fromEntries([...this.#joined].map((room) => [room, this.#known.get(room) ?? 0])),
       transport: this.#socket.io.engine?.transport?.name,
     };
@@ -100,6 +102,7 @@ export class Rover {
     this.#isConnected = false;
     this.#forget();
     this.#known.clear();
+    this.#pending.clear();
     this.#unsaid = [];
     this.#open = 0;
     this.#connect();
@@ -170,6 +173,7 @@ export class Rover {
 
   #onDisconnect(reason) {
     this.#isConnected = false;
+    this.#pending.clear();
     this.#note("dropped", { reason });
   }
 
@@ -179,13 +183,22 @@ export class Rover {
   }
 
   #onEvent(event, [message, offset]) {
-    if (event !== "room:message") return;
-    const { room, seq, id, data } = message;
     // Events that the client library has kept for itself come out before it says that it is connected.
     const held = this.#isConnected ? {} : { held: true };
-    this.#note("saw", { room, seq, id, offset, ...held });
-    if (!String(data).startsWith(id)) this.#note("garbled", { room, seq, id, data });
-    this.#known.set(room, Math.max(this.#known.get(room) ?? 0, seq));
+    const { room, seq, id, data, pending } = message;
+    if (event === "room:message" && !String(data).startsWith(id)) this.#note("garbled", { room, seq, id, data });
+    if (event === "room:message" && pending) {
+      this.#pending.set(id, room);
+      this.#note("glimpsed", { room, id, ...held });
+    } else if (event === "room:message" || event === "room:confirmed") {
+      const how = event === "room:confirmed" ? { confirmed: true } : {};
+      this.#pending.delete(id);
+      this.#note("saw", { room, seq, id, offset, ...how, ...held });
+      this.#known.set(room, Math.max(this.#known.get(room) ?? 0, seq));
+    } else if (event === "room:failed") {
+      this.#pending.delete(id);
+      this.#note("failed", { room, id, error: message.error?.code, ...held });
+    }
   }
 
   /** A request with a callback: an await would be overtaken by events that come in the same packet. */
@@ -230,6 +243,7 @@ export class Rover {
     this.#ask("room:leave", room, (answer) => {
       if (!answer?.ok) return this.#again(() => this.#carryOn(room));
       this.#note("left", { room });
+      for (const [id, where] of this.#pending) if (where === room) this.#pending.delete(id);
       this.#joined.delete(room);
       this.#begun.delete(room);
       this.#settle(room);

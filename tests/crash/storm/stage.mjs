@@ -25,6 +25,7 @@ const BROKER = {
   identity: "claimed",
   "presence-grace": GRACE_MS,
   "presence-rules": "room-1*, room-2*", // the others have no roster until somebody asks
+  "optimistic-rooms": "room-3*, room-4*",
 };
 const GATEWAY = {
   "ping-interval": 1000,

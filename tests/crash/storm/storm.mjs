@@ -66,15 +66,18 @@ function settings() {
   return { size, pace, count, only };
 }
 
-/** Everybody is connected again and a publish that began after all faults is answered. */
+/** Everybody is connected once more; not all at once, since they drop by themselves, too. */
 async function breathe(stage, what) {
-  const state = { all: null };
+  const back = new Set();
+  let missing = [];
   await until(
     async () => {
-      state.all = await stage.states();
-      return state.all.rovers.every(({ isConnected }) => isConnected);
+      const { rovers } = await stage.states();
+      for (const { name, isConnected } of rovers) if (isConnected) back.add(name);
+      missing = rovers.filter(({ name }) => !back.has(name));
+      return missing.length === 0;
     },
-    () => `every client is back ${what}: ${describe(state.all.rovers.filter(({ isConnected }) => !isConnected))}`,
+    () => `every client is back ${what}: ${describe(missing)}`,
     CALM_MS,
   );
 }
