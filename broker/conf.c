@@ -127,25 +127,19 @@ static const struct rj_setting table[] = {
 };
 /* clang-format on */
 
-/* Rules that span two settings; RJ_SETTINGS_WRONG when one is broken. */
-static enum rj_settings_outcome check(const struct rj_conf *conf)
+/* Rules that span two settings, or that one setting's bounds do not tell. */
+static const char *fault_of(const void *values)
 {
-    if (conf->lease_ms < 2 * conf->ping_ms) {
-        fprintf(stderr, "rejoin-broker: lease must be at least twice ping\n");
-        return RJ_SETTINGS_WRONG;
-    }
-    if (conf->max_frame_bytes < 2 * conf->max_data_bytes) {
-        fprintf(stderr, "rejoin-broker: max-frame must be at least twice max-data\n");
-        return RJ_SETTINGS_WRONG;
-    }
+    const struct rj_conf *conf = values;
+    if (conf->lease_ms < 2 * conf->ping_ms)
+        return "lease: must be at least twice ping";
+    if (conf->max_frame_bytes < 2 * conf->max_data_bytes)
+        return "max-frame: must be at least twice max-data";
     for (char **nsp = conf->namespaces; *nsp; nsp++) {
-        if ((*nsp)[0] == '/' && strlen(*nsp) <= 128)
-            continue;
-        fprintf(stderr, "rejoin-broker: namespaces: \"%s\" must begin with / and have at most 128 bytes\n",
-                *nsp);
-        return RJ_SETTINGS_WRONG;
+        if ((*nsp)[0] != '/' || strlen(*nsp) > 128)
+            return "namespaces: each must begin with / and have at most 128 bytes";
     }
-    return RJ_SETTINGS_RUN;
+    return NULL;
 }
 
 enum rj_settings_outcome rj_conf_load(struct rj_conf *conf, int argc, char **argv, char **env, int *exit_code)
@@ -155,10 +149,9 @@ enum rj_settings_outcome rj_conf_load(struct rj_conf *conf, int argc, char **arg
         .summary = "Owns rooms, sessions and the durable log of Rejoin.",
         .version = REJOIN_VERSION,
         .table = table,
+        .fault_of = fault_of,
     };
     enum rj_settings_outcome outcome = rj_settings_load(&program, argc, argv, env, conf);
-    if (outcome == RJ_SETTINGS_RUN && (outcome = check(conf)) != RJ_SETTINGS_RUN)
-        rj_conf_free(conf);
     *exit_code = outcome == RJ_SETTINGS_WRONG ? EXIT_USAGE : 0;
     return outcome;
 }

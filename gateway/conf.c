@@ -115,9 +115,10 @@ static bool is_any_origin(char *const *origins)
     return false;
 }
 
-/* Rules that one setting's bounds do not tell. NULL: all is well. */
-static const char *fault_of(const struct rj_gateway_conf *conf)
+/* Rules that one setting's bounds do not tell. */
+static const char *fault_of(const void *values)
 {
+    const struct rj_gateway_conf *conf = values;
     size_t len = strlen(conf->path);
     if (len < 2 || conf->path[0] != '/' || conf->path[len - 1] != '/')
         return "path: must begin and end with /";
@@ -129,15 +130,6 @@ static const char *fault_of(const struct rj_gateway_conf *conf)
     return NULL;
 }
 
-static enum rj_settings_outcome check(const struct rj_gateway_conf *conf)
-{
-    const char *fault = fault_of(conf);
-    if (!fault)
-        return RJ_SETTINGS_RUN;
-    fprintf(stderr, "rejoin-gateway: %s\n", fault);
-    return RJ_SETTINGS_WRONG;
-}
-
 enum rj_settings_outcome rj_gateway_conf_load(int argc, char **argv, char **environ_,
                                               struct rj_gateway_conf *conf)
 {
@@ -146,13 +138,9 @@ enum rj_settings_outcome rj_gateway_conf_load(int argc, char **argv, char **envi
         .summary = "holds Socket.IO clients' connections and links them to a rejoin-broker",
         .version = REJOIN_VERSION,
         .table = table,
+        .fault_of = fault_of,
     };
-    enum rj_settings_outcome outcome = rj_settings_load(&program, argc, argv, environ_, conf);
-    if (outcome == RJ_SETTINGS_RUN)
-        outcome = check(conf);
-    if (outcome != RJ_SETTINGS_RUN)
-        rj_gateway_conf_free(conf);
-    return outcome;
+    return rj_settings_load(&program, argc, argv, environ_, conf);
 }
 
 void rj_gateway_conf_free(struct rj_gateway_conf *conf)

@@ -556,6 +556,9 @@ enum rj_settings_outcome rj_settings_load(const struct rj_settings_program *prog
     apply_environment(&load, environ_);
     apply_flags(&load, request_table, argv, false);
     check_required(&load);
+    const char *wrong = program->fault_of && !faults.len ? program->fault_of(values) : NULL;
+    if (wrong)
+        rj_buf_printf(&faults, "%s: %s\n", program->name, wrong);
     enum rj_settings_outcome outcome = tell(program, &load);
     if (outcome != RJ_SETTINGS_RUN)
         rj_settings_free(program->table, values);

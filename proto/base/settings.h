@@ -49,6 +49,9 @@ struct rj_settings_program {
     const char *summary; /* one line */
     const char *version;
     const struct rj_setting *table;
+    /* What is wrong with the values together, as `SETTING: what`; NULL: nothing, or no such rules. Asked when
+     * each value is right by itself. */
+    const char *(*fault_of)(const void *values);
 };
 
 /* Fills `values` (zeroed by the caller) from defaults, file, environment and flags. Every fault is reported,

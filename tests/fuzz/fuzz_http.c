@@ -308,7 +308,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .ping_timeout_ms = PING_TIMEOUT_MS,
         .upgrade_timeout_ms = 10000,
         .max_payload_bytes = 1000,
-        .cors = {origins},
+        .cors = {.origins = origins},
         .callbacks = &callbacks,
     });
     door.route = (struct rj_route){door.eio, rj_eio_on_request, rj_eio_on_upgrade};

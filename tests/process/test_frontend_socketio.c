@@ -2,6 +2,7 @@
  * Both processes must end cleanly behind every test.
  */
 #include <stdlib.h>
+#include <sys/wait.h>
 
 #include "tests/support/broker_peer.h"
 #include "tests/support/test.h"
@@ -606,6 +607,39 @@ static void the_path_can_be_another(void **state)
     rj_ws_disconnect(&client);
 }
 
+/* A page that anybody may own must not act for its visitors. */
+static void settings_that_do_not_go_together_are_refused(void **state)
+{
+    static const struct {
+        const char *origins, *credentials, *cookie;
+        int status;
+    } cases[] = {
+        {"*", "off", "io", 0},       {"http://a,http://b", "on", "", 0}, {"*", "on", "", 2},
+        {"http://a,*", "on", "", 2}, {"http://a", "on", "a b", 2},       {"http://a", "on", "a;Domain", 2},
+    };
+    (void)state;
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rj_process process = {0};
+        char program[PATH_BYTES];
+        int status = -1;
+        const char *argv[] = {rj_process_program("rejoin-gateway", program, sizeof program),
+                              "--broker",
+                              "ipc:///nowhere",
+                              "--check-config",
+                              "--cors-origins",
+                              cases[i].origins,
+                              "--cors-credentials",
+                              cases[i].credentials,
+                              "--cookie",
+                              cases[i].cookie,
+                              NULL};
+        assert_true(rj_process_start(&process, argv, NULL, NULL));
+        assert_true(rj_process_wait_end(&process, WAIT_MS, &status));
+        if (!WIFEXITED(status) || WEXITSTATUS(status) != cases[i].status)
+            fail_msg("case %zu: %d", i, status);
+    }
+}
+
 static void too_many_connections_are_turned_away(void **state)
 {
     struct system *system = *state;
@@ -669,6 +703,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_file_that_the_client_has_is_not_sent_again, setup, teardown),
     cmocka_unit_test_setup_teardown(what_can_only_be_read_answers_405_to_the_rest, setup, teardown),
     cmocka_unit_test_setup_teardown(the_path_can_be_another, setup_path, teardown),
+    cmocka_unit_test(settings_that_do_not_go_together_are_refused),
     cmocka_unit_test_setup_teardown(too_many_connections_are_turned_away, setup_tight, teardown),
     cmocka_unit_test_setup_teardown(a_drain_drops_connections_without_a_word_of_socketio, setup, teardown),
 };
