@@ -75,7 +75,8 @@ test.alone("a broker that ends while publishes are in flight loses no acknowledg
 // ---- how a gateway drains
 
 const SPREAD_MS = 1500;
-const SLOW_DRAIN = { gateways: 2, gateway: { ...QUICK_PINGS, "drain-spread": SPREAD_MS } };
+const SLOW_DRAIN = { gateways: 2, gateway: { "drain-spread": SPREAD_MS } };
+const ENDLESS_DRAIN = { gateways: 2, gateway: { "drain-spread": 600000 } };
 const CROWD = 400; // above what a drain drops at once because it harms nobody (see gateway/drain.c)
 
 /** A crowd of bare connections at gateway 0; `times` fills with when each was closed. */
@@ -103,7 +104,7 @@ test.alone("a drain moves the clients off in a spread", SLOW_DRAIN, async (scope
   assert.ok(half <= CROWD * 0.6, `${half} of ${CROWD} went in the first half`);
 });
 
-test.alone("a gateway that drains takes no new connection and says that it is not ready", SLOW_DRAIN, async (scope) => {
+test.alone("a gateway that drains takes no new connection and says that it is not ready", ENDLESS_DRAIN, async (scope) => {
   const url = scope.cluster.url();
   const agent = new http.Agent({ keepAlive: true, maxSockets: 1 });
   const readiness = () =>
@@ -114,18 +115,33 @@ test.alone("a gateway that drains takes no new connection and says that it is no
       sent.on("error", reject);
     });
   assert.equal(await readiness(), 200);
-  await crowdOf(scope, CROWD);
-  const stopped = scope.gateways[0].stop();
+  await crowdOf(scope, 1000);
+  scope.gateways[0].signal("SIGTERM");
   assert.equal(await until(async () => (await readiness()) === 503 && 503, "readyz says 503"), 503);
   await assert.rejects(request(url, "/healthz"), /ECONNREFUSED|ECONNRESET/);
-  await stopped;
+  await scope.gateways[0].endBy("SIGTERM", 128 + 15);
   agent.destroy();
 });
 
-test.alone("a second SIGTERM ends a gateway at once", { gateways: 2, gateway: { "drain-spread": 600000 } }, async (scope) => {
-  await crowdOf(scope, 300);
+test.alone("a second SIGTERM ends a gateway at once", ENDLESS_DRAIN, async (scope) => {
+  await crowdOf(scope, 1000);
   const [gateway] = scope.gateways;
   gateway.signal("SIGTERM");
   await until(() => gateway.log.includes("event=draining"), "the drain has begun");
   await gateway.endBy("SIGTERM", 128 + 15);
+});
+
+test.alone("a second signal ends the broker at once, and what was acknowledged is there", TWO, async (scope) => {
+  const room = scope.room();
+  const client = await scope.client();
+  await client.join(room);
+  await client.publish(room, 1);
+  scope.broker.freeze(); // so that it finds both at once
+  scope.broker.signal("SIGTERM");
+  const ended = scope.broker.endBy("SIGINT", 128 + 15); // the lower number is read first
+  scope.broker.thaw();
+  await ended;
+  await scope.broker.start();
+  assert.equal((await client.publish(room, 2)).seq, 2);
+  assert.deepEqual(client.drops, []);
 });

@@ -3,6 +3,7 @@
 
 import assert from "node:assert/strict";
 
+import { Backend } from "./support/backend.mjs";
 import { MODES } from "./support/client.mjs";
 import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
@@ -111,3 +112,21 @@ for (const { name, options } of MODES) {
     assert.equal(member.drops.length, 1);
   });
 }
+
+test("a rival that loses asks its backend to be let in as somebody new", async (scope) => {
+  const backend = await Backend.open(scope, { admits: true });
+  backend.handlers.connect = ({ job }) => backend.call("accept", { job, user: "ann", rooms: ["lobby"] });
+  const first = await scope.client();
+  const { pid, sid } = first.connections[0];
+  const second = scope.open({ gateway: 1 });
+  second.socket._pid = pid;
+  await second.connected();
+  await first.connected(2);
+  assert.equal(second.id, sid);
+  assert.equal(first.recovered, false);
+  assert.deepEqual(backend.of("connect").map(({ rejoining }) => rejoining), [false, true, false]);
+  await backend.emit({ targets: [{ kind: "user", name: "ann" }] }, "hello");
+  await until(() => first.events.length === 1 && second.events.length === 1, "each has got it once");
+  await until(() => backend.of("open").length === 3, () => `three sockets were opened: ${backend}`);
+  assert.deepEqual(backend.of("close").map((item) => item.sid), [sid], "the first connection's, by its takeover");
+});
