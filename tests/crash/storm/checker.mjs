@@ -5,6 +5,7 @@
 //   I3  each reader saw each message of its rooms, from its join on, exactly once, or was told (reader.mjs)
 //   I4  a repeated id gave the same answer, and is stored once
 //   I5  presence equals the truth, within a lease after the last fault
+//   I6  what backends serve is answered by its own answer, and shown once and in order (services.mjs)
 //
 // An observation is
 //   log      [{room, seq, id, offset}]       everything that is stored, in the log's order
@@ -13,6 +14,7 @@
 // A fault is {invariant, text, and what it is about: who?, t?, room?, seq?, id?}.
 
 import { Reader } from "./reader.mjs";
+import { checkServices } from "./services.mjs";
 
 /** The log by place and by room. */
 export class LogIndex {
@@ -55,6 +57,7 @@ export function check({ log, traces, census }) {
     ...checkAnswers(events, index),
     ...readers.flatMap((reader) => reader.faults),
     ...checkCensus(census),
+    ...checkServices(traces),
     ...events.filter(({ on }) => on === "garbled").map((event) => {
       return { invariant: "I2", text: `${event.who} got other data than ${event.id}`, ...event };
     }),
@@ -66,6 +69,8 @@ export function check({ log, traces, census }) {
     seen: count("saw"),
     reconnects: count("dropped"),
     reloads: count("reloaded"),
+    asked: count("ask"),
+    answered: events.filter(({ on, got }) => on === "answered" && got !== undefined).length,
     heldTwice: readers.reduce((sum, { heldTwice }) => sum + heldTwice, 0),
   };
   return { faults, figures };

@@ -92,8 +92,7 @@ const PLANTED = {
   ],
   "a pending message without an end": [
     ({ traces: { ann } }) => {
-      const at = ann.findLastIndex(({ on, room }) => on === "saw" && room !== "tea");
-      ann.splice(at, 0, { ...ann[at], on: "glimpsed", room: "tea", id: "nothing" });
+      ann.push({ ...ann.find(({ on }) => on === "glimpsed"), id: "nothing" });
     },
     "I3",
     /ann was shown nothing as pending, and never its end/,
@@ -238,6 +237,31 @@ const PLANTED = {
     "I5",
     /room tea: there is .* 1", the broker says ".* 2"/,
   ],
+  "an answer to another question": [
+    ({ traces: { bob } }) => (bob[indexOf(bob, "answered")].got = "bob.0?999"),
+    "I6",
+    /bob asked .*, and got the answer to bob.0\?999/,
+  ],
+  "a question that is shown twice as if it were new": [
+    ({ traces: { feeder } }) => feeder.push({ ...feeder[indexOf(feeder, "served")], start: 2, repeated: false }),
+    "I6",
+    /as if it were new/,
+  ],
+  "questions of one socket out of order": [
+    ({ traces: { feeder } }) => {
+      const at = indexOf(feeder, "served");
+      const { sid } = feeder[at];
+      const next = feeder.findIndex((e, i) => i > at && e.on === "served" && e.sid === sid && !e.repeated && e.id !== feeder[at].id);
+      [feeder[at].id, feeder[next].id] = [feeder[next].id, feeder[at].id];
+    },
+    "I6",
+    /after a later question/,
+  ],
+  "a question that nobody has asked": [
+    ({ traces: { ann } }) => ann.splice(indexOf(ann, "ask"), 1),
+    "I6",
+    /which nobody has asked/,
+  ],
   "presence that took too long": [({ census }) => (census.tookMs = census.allowedMs + 1), "I5", /agreed after/],
 };
 
@@ -261,8 +285,9 @@ test("an event that the client library kept for itself, and got again, is not he
 
 test("nothing is expected of whoever was killed", () => {
   const storm = record(SEED);
-  const { ann } = storm.traces;
-  ann.splice(Math.floor(ann.length / 2));
+  const { ann, feeder } = storm.traces;
+  const never = new Set(ann.splice(Math.floor(ann.length / 2)).map(({ id }) => id));
   ann.push({ t: 0, who: "ann", on: "died" });
+  storm.traces.feeder = feeder.filter(({ on, id }) => on !== "served" || !never.has(id));
   assert.deepEqual(check(storm).faults, []);
 });

@@ -79,6 +79,11 @@ export class Crowd {
     return this.#ask("presence");
   }
 
+  /** Each asks a backend: whether it was answered. */
+  inquire() {
+    return this.#ask("inquire");
+  }
+
   async kill() {
     const child = this.#child;
     this.expected = "SIGKILL";

@@ -1,7 +1,7 @@
 // A process full of rovers, led by crowd.mjs over the IPC channel. It ends with its channel.
 //
 // Told: {do: "open", names, scene, seed, folder, file, sabotage?} | {do: "hurt", what, which, ms} | {do: "quiet"} |
-//       {do: "state" | "presence", n} | {do: "end"}
+//       {do: "state" | "presence" | "inquire", n} | {do: "end"}
 // Tells: {on: "opened"} | {on: "answer", n, answer} | {on: "ended"}
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -70,6 +70,9 @@ const ORDERS = {
   async presence({ n }) {
     const answers = await Promise.all(rovers.map((rover) => rover.presence()));
     process.send({ on: "answer", n, answer: answers.flat() });
+  },
+  async inquire({ n }) {
+    process.send({ on: "answer", n, answer: await Promise.all(rovers.map((rover) => rover.inquire())) });
   },
   async end() {
     for (const rover of rovers) await rover.close();

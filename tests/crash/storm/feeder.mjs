@@ -1,5 +1,6 @@
 // A backend that publishes to all rooms under ids, through a link of its own to the broker, and repeats under the
-// same id whatever is not answered: in time, or by the process that was asked.
+// same id whatever is not answered: in time, or by the process that was asked. And it serves the event "echo", together
+// with the others: the answer is what was asked.
 
 import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
@@ -10,6 +11,7 @@ const ANSWER_MS = 4000;
 const AGAIN_MS = 100;
 const IN_FLIGHT = 16;
 const REPEATED_OF = 8;
+const SERVICE = { group: "echoers", events: ["echo"] };
 
 export class Feeder extends Process {
   #calls = new Map(); // number of the call → what to do with its answer
@@ -36,6 +38,13 @@ export class Feeder extends Process {
     return { name: this.name, open: this.#open, isSettled: this.#open === 0 };
   }
 
+  /** Serves anew with each start. */
+  async untilReady(timeoutMs) {
+    const match = await super.untilReady(timeoutMs);
+    this.write(JSON.stringify({ do: "serve", id: ++this.#lastCall, ...SERVICE }));
+    return match;
+  }
+
   quiet() {
     this.#isQuiet = true;
   }
@@ -53,9 +62,14 @@ export class Feeder extends Process {
 
   heard(line) {
     if (!line.startsWith("{")) return;
-    const answer = JSON.parse(line);
-    if (answer.on !== "answer") return;
-    this.#calls.get(answer.id)?.(answer);
+    const item = JSON.parse(line);
+    if (item.on === "event") this.#serve(item);
+    else if (item.on === "answer") this.#calls.get(item.id)?.(item);
+  }
+
+  #serve({ job, sid, args: [id], repeated }) {
+    this.#note("served", { id, sid, start: this.starts, repeated });
+    this.write(JSON.stringify({ do: "ack", id: ++this.#lastCall, job, args: [{ ok: true, id }] }));
   }
 
   /** Publishes so many large messages at once; resolves when all are acknowledged. */

@@ -83,6 +83,7 @@ class World {
     this.heads = new Map();
     this.readers = ["ann", "bob", "cleo"].map((name) => new Reader(name, this));
     this.answers = [];
+    this.asked = 0;
   }
 
   note(who, on, what) {
@@ -115,6 +116,14 @@ class World {
     this.note(who, "acked", message);
   }
 
+  ask(reader) {
+    const id = `${reader.name}.0?${++this.asked}`;
+    reader.note("ask", { id });
+    this.note("feeder", "served", { id, sid: `sid of ${reader.name}`, start: 1, repeated: false });
+    if (this.random.below(4) === 0) this.note("feeder", "served", { id, sid: `sid of ${reader.name}`, start: 2, repeated: true });
+    reader.note("answered", { id, got: id });
+  }
+
   step() {
     const [reader, room] = [this.random.pick(this.readers), this.random.pick(ROOMS)];
     switch (this.random.below(10)) {
@@ -129,6 +138,9 @@ class World {
         return;
       case 2:
         this.repeat();
+        return;
+      case 4:
+        if (reader.isConnected) this.ask(reader);
         return;
       case 3:
         if (reader.name === "cleo" && reader.isConnected) reader.reload();
@@ -156,6 +168,10 @@ export function record(seed) {
     for (const room of ROOMS) reader.join(room);
   }
   for (let i = 0; i < STEPS; i++) world.step();
-  for (const reader of world.readers) if (!reader.isConnected) reader.connect(true);
+  for (const reader of world.readers) {
+    if (!reader.isConnected) reader.connect(true);
+    for (const room of ROOMS) if (!reader.rooms.has(room)) reader.join(room);
+  }
+  for (const room of ROOMS) world.publish("feeder", room);
   return { log: world.log, traces: world.traces, census: world.census };
 }

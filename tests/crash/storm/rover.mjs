@@ -11,6 +11,7 @@ const TRANSPORTS = [["polling", "websocket"], ["websocket"], ["polling"]];
 const ANSWER_MS = 3000; // without an answer for so long, a request is repeated
 const AGAIN_MS = 100; // after a refusal (unavailable, busy, timeout)
 const REPEATED_OF = 8; // one in so many publishes is repeated although it was acknowledged
+const ASKED_OF = 4; // and one is a question to a backend
 const PAGE = 200;
 
 /** A user that is there no more, but still has its grace, is one too many. */
@@ -83,6 +84,18 @@ export class Rover {
         this.#ask("room:presence", { room, limit: PAGE }, (answer) => resolve({ room, users: usersOf(answer) }));
       });
     return Promise.all([...this.#joined].map(ask));
+  }
+
+  /** Asks a backend, once; resolves with whether it was answered. */
+  inquire() {
+    const id = `${this.name}.${this.#life}?${++this.#count}`;
+    this.#note("ask", { id });
+    return new Promise((resolve) => {
+      this.#ask("echo", id, (answer) => {
+        this.#note("answered", { id, got: answer?.id, code: answer ? answer.error?.code : "no answer" });
+        resolve(answer?.ok === true);
+      });
+    });
   }
 
   /** Begins nothing new; what was begun is brought to its end. */
@@ -285,7 +298,8 @@ export class Rover {
     for (;;) {
       await delay(this.random.below(2 * this.scene.publishMs));
       if (this.#isQuiet) return;
-      if (this.#joined.size > 0) this.#publishNext();
+      if (this.random.below(ASKED_OF) === 0) this.inquire();
+      else if (this.#joined.size > 0) this.#publishNext();
     }
   }
 

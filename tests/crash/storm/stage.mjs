@@ -111,6 +111,12 @@ export class Stage {
     return crowds.flat();
   }
 
+  /** Every rover asks a backend; whether all were answered. */
+  async inquire() {
+    const crowds = await Promise.all(this.crowds.map((crowd) => crowd.inquire()));
+    return crowds.flat().every(Boolean);
+  }
+
   async stop() {
     for (const feeder of this.feeders) feeder.quiet();
     await Promise.all(this.crowds.map((crowd) => crowd.stop()));

@@ -109,6 +109,7 @@ async function calm(stage) {
     CALM_MS,
   );
   await stage.feeding;
+  await until(() => stage.inquire(), "the backends answer every client", CALM_MS);
   return states.rovers;
 }
 
