@@ -11,9 +11,8 @@ import { suite } from "./support/suite.mjs";
 
 const DIST = fileURLToPath(new URL("./node_modules/socket.io-client/dist", import.meta.url));
 const [friend, stranger] = [await site(), await site()];
-const BROKER = { lease: 1000, ping: 100 };
 const GATEWAY = { "client-dir": DIST, "cors-origins": friend, "cors-credentials": "on", "handshake-headers": "x-app" };
-const test = suite({ gateways: 1, broker: BROKER, gateway: GATEWAY });
+const test = suite({ gateways: 1, gateway: GATEWAY });
 const browser = useBrowser();
 
 /** A tab with a page of `origin` that has loaded the library from the gateway. */
@@ -171,7 +170,7 @@ for (const transports of [["polling"], ["websocket"]]) {
   });
 }
 
-const QUICK = { gateways: 1, broker: BROKER, gateway: { ...GATEWAY, "ping-interval": 300, "ping-timeout": 1200 } };
+const QUICK = { gateways: 1, gateway: { ...GATEWAY, "ping-interval": 300, "ping-timeout": 1200 } };
 test.alone("a tab that is frozen is given up, and has missed nothing when it wakes", QUICK, async (scope) => {
   const [backend, room] = [await Backend.open(scope, { allEvents: true }), scope.room()];
   const [publisher, tab] = [await scope.client(), await Tab.open(scope)];

@@ -11,7 +11,6 @@ import { suite } from "./support/suite.mjs";
 const MAX_PAYLOAD = 100000;
 const test = suite({
   gateways: 2,
-  broker: { lease: 1000, ping: 100 },
   gateway: { "max-payload": MAX_PAYLOAD, "max-clients-per-connection": 40 },
 });
 

@@ -8,7 +8,7 @@ import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until, within } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
-const BROKER = { namespaces: "/,/chat", lease: 1000, ping: 100 };
+const BROKER = { namespaces: "/,/chat" };
 const GATEWAY = { ...QUICK_PINGS, "handshake-headers": "x-app" };
 const TWO = { gateways: 2, broker: BROKER, gateway: GATEWAY };
 const ELSEWHERE = { gateways: 1, broker: BROKER, gateway: { path: "/deep/down/rt/" } };

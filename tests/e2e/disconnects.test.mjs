@@ -9,9 +9,8 @@ import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
-const BROKER = { lease: 1000, ping: 100 };
-const TWO = { gateways: 2, broker: BROKER, gateway: QUICK_PINGS };
-const test = suite(TWO);
+const TWO = { gateways: 2, broker: { lease: 1000, ping: 100 }, gateway: QUICK_PINGS };
+const test = suite({ gateways: 1, gateway: QUICK_PINGS });
 
 /** Ends, as [what happens, the client's word for it, the backend's, whether the client comes back by itself]. */
 const ENDS = [
@@ -59,7 +58,7 @@ for (const { name, recovers, options } of STOCK) {
 
 // What has a cluster of its own takes its time; the old library's modes do not differ here.
 for (const { name, recovers, options } of [...STOCK.filter(({ recovers }) => recovers), STOCK.at(-1)]) {
-  const SILENT = { gateways: 1, broker: BROKER, gateway: { "ping-interval": 300, "ping-timeout": 600 } };
+  const SILENT = { gateways: 1, gateway: { "ping-interval": 300, "ping-timeout": 600 } };
   test.alone(`${name}: the network falls silent`, SILENT, async (scope) => {
     const [backend, proxy] = [await Backend.open(scope, { allEvents: true }), await scope.proxy()];
     const client = await scope.client({ ...options, url: proxy.url });

@@ -364,6 +364,21 @@ packetTest("binary attachments go both ways, in events and in acks", async (scop
   }
 });
 
+packetTest("placeholders stand in any order, one attachment for several or for none", async (scope) => {
+  const raw = await joined(scope);
+  const held = (num) => `{"_placeholder":true,"num":${num}}`;
+  for (const args of [`${held(1)},${held(0)}`, `${held(0)},[${held(0)}]`, '"none"', `{"num":1,"_placeholder":true}`]) {
+    const attachments = [Buffer.from("a"), Buffer.from("b")];
+    raw.send(`452-7["message-with-ack",${args}]`);
+    for (const attachment of attachments) raw.send(attachment);
+    assert.equal(await raw.next(), `462-7[${args}]`);
+    for (const attachment of attachments) assert.deepEqual(await raw.next(), attachment);
+  }
+  // The reference would pass this on as an object like any other; here the mark is Socket.IO's own.
+  raw.send(`428["message-with-ack",${held(0)}]`);
+  assert.match(await raw.next(), /^438\[\{"ok":false,"error":\{"code":"bad_request"/);
+});
+
 packetTest("acks bear any number that fits, and each its own", async (scope) => {
   const raw = await joined(scope);
   const ids = ["0", "1", "4294967296", "9007199254740991"];

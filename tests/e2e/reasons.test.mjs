@@ -13,7 +13,6 @@ import { Polling, RawSocket } from "./support/raw.mjs";
 import { suite } from "./support/suite.mjs";
 
 const MAX_PAYLOAD = 20000;
-const BROKER = { lease: 1000, ping: 100 };
 const GATEWAY = { "max-payload": MAX_PAYLOAD };
 const SMALL = { "queue-bytes": 65536, "send-buffer": 16384 };
 const TEXT = "x".repeat(15000);
@@ -171,7 +170,7 @@ const CAUSES = {
 };
 
 for (const [cause, [act, reason, why, settings = {}]] of Object.entries(CAUSES)) {
-  const own = { gateways: 1, broker: { ...BROKER, ...settings.broker }, gateway: { ...GATEWAY, ...settings.gateway } };
+  const own = { gateways: 1, broker: settings.broker, gateway: { ...GATEWAY, ...settings.gateway } };
   test.alone(`${cause}: ${reason}${why ? "" : ", and no line in the log"}`, own, async (scope) => {
     const backend = await Backend.open(scope, { allEvents: true });
     const [gateway] = scope.gateways;
@@ -198,7 +197,7 @@ test.alone("no namespace is joined in time: one line, and nobody to be told or c
   assert.equal(await metric(gateway, 'rejoin_gateway_clients_ended_total{reason="forced server close"}'), 0);
 });
 
-const TWO = { gateways: 2, broker: BROKER, gateway: GATEWAY };
+const TWO = { gateways: 2, broker: { lease: 1000, ping: 100 }, gateway: GATEWAY };
 test.alone("the gateway ends as asked: server shutting down, and one line for all", TWO, async (scope) => {
   const backend = await Backend.open(scope, { allEvents: true });
   const clients = [await scope.client(), await scope.client({ transports: ["polling"] })];
@@ -222,7 +221,7 @@ test.alone("the gateway is killed: transport error after its lease, and the brok
   assert.match(scope.broker.log, /event=lease_expired/);
 });
 
-const ONE = { gateways: 1, broker: BROKER, gateway: GATEWAY };
+const ONE = { gateways: 1, gateway: GATEWAY };
 test.alone("the broker comes back with another store: its clients start anew, each with a line", ONE, async (scope) => {
   const client = await scope.client();
   const [gateway] = scope.gateways;

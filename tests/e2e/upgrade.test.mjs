@@ -7,13 +7,11 @@ import net from "node:net";
 
 import { Backend, echoing } from "./support/backend.mjs";
 import { LIBRARIES } from "./support/client.mjs";
-import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
-const SETTINGS = { gateways: 1, broker: { lease: 1000, ping: 100 }, gateway: QUICK_PINGS };
 const COUNT = 200;
-const test = suite(SETTINGS);
+const test = suite({ gateways: 1 });
 
 const numbers = Array.from({ length: COUNT }, (_, n) => n);
 
@@ -145,3 +143,27 @@ for (const [what, onUpgrade] of Object.entries(OBSTACLES)) {
     assert.deepEqual(client.drops, []);
   });
 }
+
+test("a client that begins with WebSocket falls back to polling where there is none", async (scope) => {
+  await echoing(scope);
+  const { url } = await meddler(scope, OBSTACLES["refuses WebSockets"]);
+  const client = await scope.client({ url, transports: ["websocket", "polling"], tryAllTransports: true });
+  assert.equal(client.transport, "polling");
+  assert.equal(await client.ask("echo", 1), 1);
+});
+
+test("upgrade: false stays on polling, rememberUpgrade comes back on WebSocket at once", async (scope) => {
+  await echoing(scope);
+  const [staying, remembering] = [await scope.client({ upgrade: false }), scope.open({ rememberUpgrade: true })];
+  const first = [];
+  remembering.socket.io.on("open", () => first.push(remembering.transport));
+  await until(() => remembering.transport === "websocket", "the upgrade");
+  await remembering.connected();
+  await remembering.drop();
+  await remembering.connected(2);
+  assert.deepEqual(first, ["polling", "websocket"]);
+  assert.equal(remembering.recovered, true);
+  assert.equal(await remembering.ask("echo", 1), 1);
+  assert.equal(await staying.ask("echo", 1), 1);
+  assert.equal(staying.transport, "polling");
+});
