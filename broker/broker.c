@@ -323,7 +323,7 @@ static enum rj_status open_store(struct rj_broker *broker, struct rj_buf *why)
         rj_log(RJ_LOG_WARN, "backup_restored", RJ_KV_U64("head", head.completed));
     /* An epoch counts the starts in its upper half: a page that was begun before a restart goes on from the
      * first socket, and misses none. */
-    broker->directory.last_serial = (head.epoch >> 32) << 32;
+    rj_directory_begin_run(&broker->directory, head.epoch >> 32);
     rj_serving_open(broker);
     rj_attendance_open(broker);
     return RJ_OK;

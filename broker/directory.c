@@ -27,6 +27,17 @@ static struct rj_span sid_of(const void *session)
     return rj_span_str(((const struct rj_session *)session)->sid);
 }
 
+void rj_directory_begin_run(struct rj_directory *directory, uint64_t run)
+{
+    enum { RUN_SHIFT = 32 };
+    directory->first_serial = directory->last_serial = run << RUN_SHIFT;
+}
+
+bool rj_directory_is_of_run(const struct rj_directory *directory, uint64_t serial)
+{
+    return serial >= directory->first_serial && serial <= directory->last_serial;
+}
+
 struct rj_session *rj_directory_find_sid(const struct rj_directory *directory, const char *nsp,
                                          const char *sid)
 {

@@ -14,8 +14,14 @@ struct rj_directory {
     struct rj_table sockets; /* by sid */
     struct rj_table people;  /* by namespace and user */
     struct rj_namespace *namespaces;
-    uint64_t last_serial;
+    uint64_t first_serial, last_serial; /* given out in this run; the first is not */
 };
+
+/* The broker has started for the `run`-th time: serials ascend over its runs. */
+void rj_directory_begin_run(struct rj_directory *directory, uint64_t run);
+
+/* Whether a serial is of this run. */
+bool rj_directory_is_of_run(const struct rj_directory *directory, uint64_t serial);
 
 /* The session has just been attached: gives it a new serial (ascending; what pages go by), and enters it
  * everywhere, its rooms included. */

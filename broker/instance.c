@@ -147,7 +147,7 @@ static void take_back_jobs(struct rj_instance *instance)
     }
 }
 
-void rj_instance_recall(struct rj_instance *instance)
+static void recall(struct rj_instance *instance)
 {
     static const enum rj_seat_state told[] = {RJ_SEAT_OVER, RJ_SEAT_TOLD, RJ_SEAT_CLOSING};
     struct rj_seat *seat, *next;
@@ -160,6 +160,40 @@ void rj_instance_recall(struct rj_instance *instance)
         if (seat->predecessor)
             rj_seat_set_state(seat, RJ_SEAT_HELD);
     }
+}
+
+static bool is_same(struct rj_reply_to a, struct rj_reply_to b)
+{
+    return a.id == b.id && a.peer.stream == b.peer.stream;
+}
+
+/* Whether the last Serve is another one of the same stream, which waits for its answer. */
+static bool overtakes(const struct rj_instance *instance, struct rj_reply_to to)
+{
+    return instance->owes_served && instance->serve.peer.stream == to.peer.stream &&
+           !is_same(instance->serve, to);
+}
+
+bool rj_instance_may_begin(const struct rj_instance *instance, struct rj_reply_to to)
+{
+    return !overtakes(instance, to) || instance->n_overtaken < RJ_INSTANCE_OVERTAKEN;
+}
+
+void rj_instance_begin(struct rj_instance *instance, struct rj_reply_to to, uint32_t window)
+{
+    if (overtakes(instance, to))
+        instance->overtaken[instance->n_overtaken++] = instance->serve;
+    else if (instance->serve.peer.stream != to.peer.stream)
+        instance->n_overtaken = 0; /* they are said again, if at all */
+    recall(instance);
+    instance->stream = to.peer.stream;
+    instance->serve = to;
+    instance->owes_served = true;
+    instance->is_saved = false;
+    instance->n_told = 0;
+    instance->window = window ? window : RJ_INSTANCE_WINDOW;
+    if (instance->window > RJ_INSTANCE_WINDOW_MAX)
+        instance->window = RJ_INSTANCE_WINDOW_MAX;
 }
 
 static struct rj_seat *first_seat(const struct rj_instance *instance)
@@ -212,11 +246,20 @@ void rj_instance_lose(struct rj_broker *broker, struct rj_instance *instance, co
     fail_jobs(broker, instance->given, group->fails_lost);
     fail_jobs(broker, instance->waiting, false);
     leave_backend(instance);
-    rj_instance_recall(instance);
+    recall(instance);
     if (is_empty(instance))
         instance_free(instance);
     if (group->n_instances == 0)
         rj_groups_unserved(broker, group);
+}
+
+void rj_instance_leave(struct rj_broker *broker, struct rj_instance *instance)
+{
+    for (size_t i = 0; i < instance->n_overtaken; i++)
+        rj_reply_ok(broker, instance->overtaken[i]);
+    if (instance->owes_served)
+        rj_reply_ok(broker, instance->serve);
+    rj_instance_lose(broker, instance, "has left");
 }
 
 void rj_instance_discard(struct rj_broker *broker, struct rj_instance *instance)
@@ -269,6 +312,9 @@ static void say_served(struct rj_broker *broker, struct rj_instance *instance)
     served.sockets = instance->n_told;
     reply.result_case = REJOIN__REPLY__RESULT_SERVED;
     reply.served = &served;
+    for (size_t i = 0; i < instance->n_overtaken; i++)
+        rj_reply(broker, instance->overtaken[i], &reply);
+    instance->n_overtaken = 0;
     rj_reply(broker, instance->serve, &reply);
 }
 

@@ -18,6 +18,7 @@
 enum {
     RJ_INSTANCE_WINDOW = 1000, /* jobs at a time, when it does not say */
     RJ_INSTANCE_WINDOW_MAX = 100000,
+    RJ_INSTANCE_OVERTAKEN = 8, /* Serves that may wait for their answer, beside the last one */
 };
 
 struct rj_instance {
@@ -30,10 +31,13 @@ struct rj_instance {
     struct rj_job *waiting, *given; /* in the order of giving */
     size_t n_jobs;                  /* with those that stand in seats alone */
     size_t n_given;
-    size_t job_bytes; /* of all n_jobs */
-    uint32_t window;  /* n_given at most */
-    struct rj_reply_to serve;
-    bool owes_served;                 /* the Serve is answered when all its sockets are told … */
+    size_t job_bytes;         /* of all n_jobs */
+    uint32_t window;          /* n_given at most */
+    struct rj_reply_to serve; /* the last one */
+    struct rj_reply_to
+        overtaken[RJ_INSTANCE_OVERTAKEN]; /* earlier ones of this stream, without an answer yet */
+    size_t n_overtaken;
+    bool owes_served;                 /* they are answered when all its sockets are told … */
     bool is_saved;                    /* … and the group is remembered */
     uint64_t n_told;                  /* Opened put since that Serve */
     struct rj_instance *prev, *next;  /* in the group */
@@ -42,6 +46,12 @@ struct rj_instance {
 
 struct rj_instance *rj_instance_find(const struct rj_group *group, const struct rj_backend *backend);
 struct rj_instance *rj_instance_new(struct rj_group *group, struct rj_backend *backend);
+
+/* False: too many Serves of its stream wait for their answer, beside the one that `to` is the answer of. */
+bool rj_instance_may_begin(const struct rj_instance *instance, struct rj_reply_to to);
+
+/* Its backend says Serve: all that was told and given is to be said (again). `window` 0: the usual one. */
+void rj_instance_begin(struct rj_instance *instance, struct rj_reply_to to, uint32_t window);
 
 /* Its backend has said Serve on its present stream. */
 bool rj_instance_is_serving(const struct rj_instance *instance);
@@ -64,12 +74,12 @@ void rj_instance_uncount_job(struct rj_instance *instance, const struct rj_job *
 /* Out of its instance's and its seat's lists; the seat settles. */
 void rj_instance_remove_job(struct rj_broker *broker, struct rj_job *job);
 
-/* Its stream is over and it serves again: all that was told and given is to be said again. */
-void rj_instance_recall(struct rj_instance *instance);
-
 /* It is gone, or has left: its seats and jobs go to others. Its jobs of no socket, and with fails_lost those
  * that were with it, end as RJ_UNAVAILABLE. */
 void rj_instance_lose(struct rj_broker *broker, struct rj_instance *instance, const char *why);
+
+/* The same, as its backend wants it: its Serves are answered. */
+void rj_instance_leave(struct rj_broker *broker, struct rj_instance *instance);
 
 /* Frees it with all it holds, without telling anybody. */
 void rj_instance_discard(struct rj_broker *broker, struct rj_instance *instance);

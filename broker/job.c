@@ -45,6 +45,16 @@ struct rj_job *rj_job_find(const struct rj_broker *broker, uint64_t id)
     return job;
 }
 
+/* Who has it, or had it before, may still answer. */
+static void note_late(struct rj_broker *broker, const struct rj_job *job, enum rj_status status)
+{
+    bool was_given = job->state == RJ_JOB_GIVEN || job->is_repeated;
+    const struct rj_backend *backend = job->instance ? job->instance->backend : NULL;
+    if (!job->done || !was_given || (status == RJ_OK && !job->is_repeated))
+        return;
+    rj_late_note(&broker->serving.late, job->id, status, status == RJ_OK && backend ? backend->peer.id : "");
+}
+
 void rj_job_drop(struct rj_broker *broker, struct rj_job *job)
 {
     job->done = NULL;
@@ -56,6 +66,7 @@ void rj_job_end(struct rj_broker *broker, struct rj_job *job, enum rj_status sta
 {
     rj_deadline_clear(&broker->serving.deadlines, &job->deadline);
     HASH_DELETE(by_id, broker->serving.jobs, job);
+    note_late(broker, job, status);
     rj_instance_remove_job(broker, job);
     if (job->done)
         job->done(broker, job->ctx, status, answer);

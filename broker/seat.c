@@ -305,7 +305,7 @@ static void review(struct rj_broker *broker, struct rj_group *group, struct rj_s
         seat->session_next = NULL;
         while (seat->jobs)
             rj_job_end(broker, seat->jobs, RJ_UNAVAILABLE, NULL);
-        rj_seat_free(broker, seat);
+        part(broker, seat, "transport close"); /* to the instance the socket is gone */
         return;
     }
     struct rj_seat *seat = seat_for(broker, group, session, NULL);
@@ -315,7 +315,8 @@ static void review(struct rj_broker *broker, struct rj_group *group, struct rj_s
     release(seat);
 }
 
-/* In RAM this takes a fraction of a microsecond a session; only what is then said takes turns. */
+/* In RAM this takes a fraction of a microsecond a session, some for one whose seat is taken; only what is
+ * then said takes turns. */
 void rj_seats_review(struct rj_broker *broker, struct rj_group *group)
 {
     for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {

@@ -38,23 +38,16 @@ enum rj_status rj_cmd_serve(struct rj_request *request)
     enum rj_status status = rj_serve_check(serve, &request->why);
     if (status != RJ_OK)
         return status;
-    struct rj_group *group = rj_groups_set(broker, serve);
+    struct rj_group *group = rj_groups_find(&broker->serving.groups, serve->group);
+    struct rj_instance *instance = group ? rj_instance_find(group, request->backend) : NULL;
+    if (instance && !rj_instance_may_begin(instance, request->to))
+        return request->why = "too many Serves of this group wait for their answer", RJ_BUSY;
+    group = rj_groups_set(broker, serve);
     if (!group)
         return request->why = "there are too many groups", RJ_TOO_MANY;
-    struct rj_instance *instance = rj_instance_find(group, request->backend);
     if (!instance)
         instance = rj_instance_new(group, request->backend);
-    else if (instance->owes_served && instance->serve.id != request->to.id)
-        rj_reply_ok(broker, instance->serve); /* this Serve takes its place */
-    rj_instance_recall(instance);
-    instance->stream = request->peer->stream;
-    instance->serve = request->to;
-    instance->owes_served = true;
-    instance->is_saved = false;
-    instance->n_told = 0;
-    instance->window = serve->window ? serve->window : RJ_INSTANCE_WINDOW;
-    if (instance->window > RJ_INSTANCE_WINDOW_MAX)
-        instance->window = RJ_INSTANCE_WINDOW_MAX;
+    rj_instance_begin(instance, request->to, serve->window);
     rj_groups_save(broker, group, on_saved, rj_pending_new(request));
     rj_log(RJ_LOG_INFO, "instance_serves", RJ_KV_STR("group", group->name),
            RJ_KV_STR("backend", request->backend->name), RJ_KV_STR("id", request->peer->id),
@@ -68,10 +61,8 @@ enum rj_status rj_cmd_unserve(struct rj_request *request)
     const Rejoin__Unserve *unserve = request->command->unserve;
     struct rj_group *group = rj_groups_find(&broker->serving.groups, unserve->group);
     struct rj_instance *instance = group ? rj_instance_find(group, request->backend) : NULL;
-    if (instance && instance->owes_served)
-        rj_reply_ok(broker, instance->serve);
     if (instance)
-        rj_instance_lose(broker, instance, "has left");
+        rj_instance_leave(broker, instance);
     if (group && unserve->forget && group->n_instances == 0)
         rj_groups_forget(broker, group, "asked to");
     rj_store_barrier(broker->store, rj_on_written_reply_ok, rj_pending_new(request));
@@ -100,20 +91,33 @@ static enum rj_status answer_check(struct rj_request *request, const Rejoin__Ans
     return status == RJ_OK ? rj_admission_check(request->broker, answer, &request->why) : status;
 }
 
-/* An answer to a job that is unknown, or with another instance by now, is no mistake: it was answered before,
- * or came too late. */
+/* RJ_OK: the job was answered before, by this answer on an earlier stream, or by nobody that is left. */
+static enum rj_status answer_unheard(struct rj_request *request, const struct rj_job *job, uint64_t id)
+{
+    struct rj_broker *broker = request->broker;
+    enum rj_status status = job ? RJ_CONFLICT : rj_late_judge(&broker->serving.late, id, request->peer->id);
+    if (status == RJ_OK) {
+        rj_reply_ok(broker, request->to);
+        return RJ_OK;
+    }
+    broker->stats.jobs_answered_late++;
+    request->why =
+        job ? "another instance has the job by now" : "the job is over: its sender was told that it failed";
+    return status;
+}
+
 enum rj_status rj_cmd_answer(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
     const Rejoin__Answer *answer = request->command->answer;
     struct rj_job *job = rj_job_find(broker, answer->job);
-    if (job && job->instance->backend == request->backend) {
-        enum rj_status status = answer_check(request, answer);
-        if (status != RJ_OK)
-            return status;
-        broker->stats.jobs_answered++;
-        rj_job_end(broker, job, RJ_OK, answer);
-    }
+    if (!job || job->instance->backend != request->backend)
+        return answer_unheard(request, job, answer->job);
+    enum rj_status status = answer_check(request, answer);
+    if (status != RJ_OK)
+        return status;
+    broker->stats.jobs_answered++;
+    rj_job_end(broker, job, RJ_OK, answer);
     rj_reply_ok(broker, request->to);
     return RJ_OK;
 }
@@ -170,5 +174,6 @@ void rj_serving_fini(struct rj_broker *broker)
     rj_groups_fini(broker);
     rj_calls_fini(broker);
     rj_deadlines_free(&serving->deadlines);
+    rj_late_free(&serving->late);
     rj_buf_free(&serving->scratch);
 }

@@ -7,6 +7,7 @@
 #include "broker/deadline.h"
 #include "broker/groups.h"
 #include "broker/hash.h"
+#include "broker/late.h"
 
 struct rj_admission;
 struct rj_ask;
@@ -20,6 +21,7 @@ struct rj_serving {
     struct rj_deadlines deadlines;
     struct rj_job *jobs; /* by id */
     uint64_t last_job;
+    struct rj_late late;
     struct rj_farewell *farewells; /* by group and sid */
     struct rj_call *calls;         /* by peer and command */
     struct rj_call *answered;      /* of them, kept for repetitions; oldest first */

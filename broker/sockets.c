@@ -346,6 +346,8 @@ enum rj_status rj_cmd_list_sockets(struct rj_request *request)
     const Rejoin__ListSockets *asked = request->command->list_sockets;
     if (asked->count_only)
         return count(request, asked->filter);
+    if (asked->after && !rj_directory_is_of_run(&broker->directory, asked->after))
+        return request->why = "the broker was restarted since the page before: begin again", RJ_GAP;
     struct rj_filter filter;
     enum rj_status status = rj_filter_init(&filter, broker, asked->filter, &request->why);
     if (status != RJ_OK)

@@ -45,6 +45,7 @@
     X(jobs_repeated, "jobs_repeated_total")                                                                  \
     X(jobs_answered, "jobs_answered_total")                                                                  \
     X(jobs_timed_out, "jobs_timed_out_total")                                                                \
+    X(jobs_answered_late, "jobs_answered_late_total")                                                        \
     X(jobs_refused, "jobs_refused_total")                                                                    \
     X(events_unserved, "events_without_handler_total")                                                       \
     X(instances_lost, "instances_lost_total")                                                                \

@@ -206,6 +206,85 @@ static void a_pattern_names_the_namespaces_of_a_group(void **state)
     close_world(&world);
 }
 
+static void every_serve_gets_its_answer_when_all_sockets_are_told(void **state)
+{
+    enum { SERVES = 6, SOCKETS = 20 };
+    (void)state;
+    struct world world;
+    uint64_t serves[SERVES];
+    open_world(&world, NULL);
+    for (uint64_t client = 1; client <= SOCKETS; client++)
+        enter(&world.gateway, client);
+    for (int i = 0; i < SERVES; i++)
+        serves[i] = say_serve(&world.one, i % 2 ? &everything : &(struct serve_as){.sockets = true});
+    for (int i = 0; i < SERVES; i++) {
+        const Rejoin__Reply *reply = rj_test_peer_reply(&world.one, serves[i]);
+        assert_true(reply && !reply->error);
+        assert_int_equal(reply->result_case, REJOIN__REPLY__RESULT_SERVED);
+        assert_int_equal(reply->served->sockets, SOCKETS);
+    }
+    close_world(&world);
+}
+
+static void serves_beyond_a_bound_are_refused_while_earlier_ones_wait(void **state)
+{
+    enum { SERVES = 40 };
+    (void)state;
+    struct world world;
+    uint64_t serves[SERVES];
+    unsigned n_served = 0, n_busy = 0;
+    open_world(&world, NULL);
+    for (int i = 0; i < SERVES; i++)
+        serves[i] = say_serve(&world.one, i % 2 ? &everything : &(struct serve_as){.sockets = true});
+    for (int i = 0; i < SERVES; i++) {
+        const Rejoin__Reply *reply = rj_test_peer_reply(&world.one, serves[i]);
+        assert_non_null(reply);
+        n_served += !reply->error && reply->result_case == REJOIN__REPLY__RESULT_SERVED;
+        n_busy += rj_test_failed_with(reply, "busy");
+    }
+    assert_true(n_served > 0); /* how many are refused is a matter of turns */
+    assert_int_equal(n_served + n_busy, SERVES);
+    close_world(&world);
+}
+
+static void a_namespace_that_a_group_drops_ends_its_sockets_for_all_instances(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    static const char *const both[] = {"/", "/chat", NULL};
+    const struct serve_as wide = {.namespaces = both, .all_events = true};
+    serve(&world.one, &wide);
+    uint64_t connect = say_connect(&world.gateway, 1, "/chat", NULL, NULL);
+    const Rejoin__Reply *reply = rj_test_peer_reply(&world.gateway, connect);
+    assert_true(reply && !reply->error);
+    char sid[32];
+    snprintf(sid, sizeof sid, "%s", reply->connected->sid);
+    assert_string_equal(get_opened(&world.one)->socket->sid, sid);
+    uint64_t event = say_event(&world.gateway, 1, "order", "[]", 0, false);
+    uint64_t job = get_event(&world.one, "order")->id;
+    enter(&world.gateway, 2); /* in "/": stays */
+    get_opened(&world.one);
+
+    serve(&world.two, &everything); /* of the same group, without /chat */
+    assert_failed(&world.gateway, event, "unavailable");
+    const Rejoin__Closed *closed = get_closed(&world.one);
+    assert_string_equal(closed->sid, sid);
+    assert_string_equal(closed->namespace_, "/chat");
+    assert_none(&world.one, REJOIN__ITEM__KIND_CLOSED);
+    assert_none(&world.two, REJOIN__ITEM__KIND_OPENED);
+    assert_true(rj_test_failed_with(answer(&world.one, job, "[]"), "unavailable"));
+    event = say_event(&world.gateway, 1, "order", "[]", 0, false);
+    assert_failed(&world.gateway, event, "no_handler");
+
+    /* And back: to the one with the fewest. */
+    serve(&world.one, &wide);
+    const Rejoin__Opened *opened = get_opened(&world.two);
+    assert_string_equal(opened->socket->sid, sid);
+    assert_true(opened->adopted);
+    close_world(&world);
+}
+
 /* ------------------------------------------------------------------------------------------ lost instances
  */
 
@@ -240,6 +319,8 @@ static void sockets_and_events_of_a_silent_instance_go_to_another_after_its_leas
     keep_alive(&world.one);
     rj_test_peer_close(&world.one);
     open_backend(&world.broker, &world.one, "one");
+    assert_true(rj_test_failed_with(answer(&world.one, id, "[1]"), "conflict"));
+    assert_null(answer(&world.two, id, "[2]")->error);
     assert_int_equal(serve(&world.one, &everything)->sockets, 0);
     close_world(&world);
 }
@@ -471,6 +552,9 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(events_that_wait_when_their_socket_goes_are_still_given),
     cmocka_unit_test(a_gateway_that_is_lost_closes_its_sockets),
     cmocka_unit_test(a_pattern_names_the_namespaces_of_a_group),
+    cmocka_unit_test(every_serve_gets_its_answer_when_all_sockets_are_told),
+    cmocka_unit_test(serves_beyond_a_bound_are_refused_while_earlier_ones_wait),
+    cmocka_unit_test(a_namespace_that_a_group_drops_ends_its_sockets_for_all_instances),
     cmocka_unit_test(sockets_and_events_of_a_silent_instance_go_to_another_after_its_lease),
     cmocka_unit_test(an_instance_that_is_back_within_its_lease_keeps_its_sockets_and_events),
     cmocka_unit_test(a_backend_that_says_hello_but_serves_no_more_is_replaced),

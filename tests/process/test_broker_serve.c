@@ -135,9 +135,11 @@ static void answers_that_are_none_cost_their_sender_alone(void **state)
     open_backend(&world.broker, &world.two, "two");
     event = say_event(&world.gateway, 1, "order", "[]", 0, false);
     job = get_job(&world.one);
-    assert_null(answer(&world.two, job->id, "[\"mine\"]")->error);
-    assert_null(answer(&world.one, job->id, "[\"yes\"]")->error);
+    uint64_t id = job->id;
+    assert_true(rj_test_failed_with(answer(&world.two, id, "[\"mine\"]"), "conflict"));
+    assert_null(answer(&world.one, id, "[\"yes\"]")->error);
     assert_acked(&world.gateway, event, "[\"yes\"]");
+    assert_null(answer(&world.one, id, "[\"yes\"]")->error); /* as it is repeated on a next stream */
     close_world(&world);
 }
 
@@ -180,8 +182,10 @@ static void a_handler_past_its_deadline_gives_a_timeout(void **state)
     uint64_t event = say_event(&world.gateway, 1, "order", "[]", 0, false);
     Rejoin__Job *job = get_job(&world.one);
     assert_failed(&world.gateway, event, "timeout");
-    assert_null(answer(&world.one, job->id, "[\"late\"]")->error);
+    assert_true(rj_test_failed_with(answer(&world.one, job->id, "[\"late\"]"), "timeout"));
     assert_true(rj_test_peer_metric(&world.one, "rejoin_broker_jobs_timed_out_total") == 1);
+    assert_true(rj_test_peer_metric(&world.one, "rejoin_broker_jobs_answered_late_total") == 1);
+    assert_true(rj_test_peer_metric(&world.one, "rejoin_broker_jobs_answered_total") == 0);
     assert_true(rj_test_peer_metric(&world.one, "rejoin_broker_jobs") == 0);
     served = serve(&world.one, &(struct serve_as){.all_events = true, .timeout_ms = 99999999});
     assert_int_equal(served->timeout_ms, 60000);

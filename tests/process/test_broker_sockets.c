@@ -322,6 +322,31 @@ static void pages_list_who_stays_exactly_once_whoever_comes_and_goes(void **stat
     close_world(&world);
 }
 
+/* Whoever pages on would miss those that are not back yet. */
+static void a_page_does_not_follow_one_from_before_a_restart(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    for (uint64_t client = 1; client <= 3; client++)
+        come(&world.gateway, client, NULL, NULL);
+    uint64_t after = list_page(&world.backend, &everybody, 0, 1)->sockets->next;
+    assert_true(after > 0);
+    rj_test_broker_kill(&world.broker);
+    rj_test_broker_restart(&world.broker, NULL);
+    rj_test_peer_close(&world.gateway);
+    rj_test_peer_close(&world.backend);
+    open_gateway(&world.broker, &world.gateway, "gateway-c");
+    open_backend(&world.broker, &world.backend, "backend-1");
+    come(&world.gateway, 1, NULL, NULL);
+    come(&world.gateway, 2, NULL, NULL);
+    assert_true(rj_test_failed_with(list_page(&world.backend, &everybody, after, 1), "gap"));
+    assert_true(rj_test_failed_with(list_page(&world.backend, &everybody, UINT64_MAX, 1), "gap"));
+    const Rejoin__Reply *page = list_page(&world.backend, &everybody, 0, 1);
+    assert_int_equal(list_page(&world.backend, &everybody, page->sockets->next, 5)->sockets->n_sockets, 1);
+    close_world(&world);
+}
+
 /* What one page can hold is bounded by bytes too: the frame stays below the limit. */
 static void a_page_of_large_sockets_is_cut_and_goes_on(void **state)
 {
@@ -592,6 +617,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_filter_means_who_meets_all_of_its_parts),
     cmocka_unit_test(a_filter_that_makes_no_sense_is_refused),
     cmocka_unit_test(pages_list_who_stays_exactly_once_whoever_comes_and_goes),
+    cmocka_unit_test(a_page_does_not_follow_one_from_before_a_restart),
     cmocka_unit_test(a_page_of_large_sockets_is_cut_and_goes_on),
     cmocka_unit_test(rooms_are_listed_by_name_with_their_sizes),
     cmocka_unit_test(disconnected_sockets_are_told_and_cannot_come_back),

@@ -453,6 +453,42 @@ static void a_refused_service_ends_and_the_handle_lives_on(void **state)
     played_close(&peer);
 }
 
+static void on_unheard(void *arg, struct rejoin *handle, uint64_t job, enum rejoin_status status)
+{
+    (void)handle;
+    note(arg, "unheard %llu %s", (unsigned long long)job, rejoin_status_code(status));
+}
+
+static void an_answer_that_came_too_late_is_told(void **state)
+{
+    (void)state;
+    struct played peer;
+    struct seen seen = {0};
+    char id[64];
+    played_open(&peer);
+    struct rejoin_service_options options = everything(&seen);
+    options.on_unheard = on_unheard;
+    assert_int_equal(rejoin_serve(peer.handle, &options, &seen.service), REJOIN_OK);
+    played_greet(&peer, id);
+    say_served(&peer, played_hear_command(&peer, REJOIN__COMMAND__KIND_SERVE)->id);
+    seen.acks_at_once = true;
+    for (uint64_t job = 1; job <= 3; job++)
+        say_event(&peer, job, "[]", false);
+    played_run_until(&peer, &seen.count, 3);
+    uint64_t first = played_hear_command(&peer, REJOIN__COMMAND__KIND_ANSWER)->id;
+    played_reply(&peer, first, REJOIN__REPLY__RESULT__NOT_SET, NULL);
+    played_refuse(&peer, first + 1, "timeout");
+    played_run_until(&peer, &seen.count, 4);
+    assert_string_equal(seen.lines[3], "unheard 2 timeout");
+    rejoin_unserve(&seen.service, false);
+    played_refuse(&peer, first + 2, "conflict");
+    played_reply(&peer, played_hear_command(&peer, REJOIN__COMMAND__KIND_UNSERVE)->id,
+                 REJOIN__REPLY__RESULT__NOT_SET, NULL);
+    assert_int_equal(rejoin_flush(peer.handle, PATIENCE_MS), REJOIN_OK);
+    assert_int_equal(seen.count, 4);
+    played_close(&peer);
+}
+
 static void a_stopped_service_says_so_and_hears_nothing(void **state)
 {
     (void)state;
@@ -666,6 +702,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(sockets_open_and_close_in_order),
     cmocka_unit_test(sockets_that_a_fresh_stream_does_not_name_are_closed),
     cmocka_unit_test(a_refused_service_ends_and_the_handle_lives_on),
+    cmocka_unit_test(an_answer_that_came_too_late_is_told),
     cmocka_unit_test(a_stopped_service_says_so_and_hears_nothing),
     cmocka_unit_test(an_answer_that_fits_no_frame_becomes_a_refusal),
     cmocka_unit_test(an_answer_of_which_not_even_the_refusal_fits_is_given_up),

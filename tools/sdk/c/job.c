@@ -5,11 +5,12 @@
 #include "args.h"
 #include "handle.h"
 #include "proto/base/clock.h"
+#include "service.h"
 
 struct rj_sdk_job {
     UT_hash_handle hh; /* by id */
     uint64_t id;
-    const struct rejoin_service *service;
+    struct rejoin_service *service; /* NULL: it has ended */
     Rejoin__Job__WhatCase what;
     uint64_t due_ms;    /* monotonic: the broker has given it up by then */
     bool is_answered;   /* its Answer is among the calls */
@@ -38,7 +39,7 @@ static void forget_overdue(struct rejoin *handle, uint64_t now)
         forget(handle, oldest);
 }
 
-bool rj_sdk_jobs_begin(struct rejoin *handle, const Rejoin__Job *told, const struct rejoin_service *service)
+bool rj_sdk_jobs_begin(struct rejoin *handle, const Rejoin__Job *told, struct rejoin_service *service)
 {
     uint64_t now = rj_clock_mono_ms();
     forget_overdue(handle, now);
@@ -56,9 +57,12 @@ bool rj_sdk_jobs_begin(struct rejoin *handle, const Rejoin__Job *told, const str
 void rj_sdk_jobs_forget(struct rejoin *handle, const struct rejoin_service *service)
 {
     struct rj_sdk_job *job, *following;
-    HASH_ITER (hh, handle->jobs.all, job, following)
+    HASH_ITER (hh, handle->jobs.all, job, following) {
         if (!service || (job->service == service && !job->is_answered))
             forget(handle, job);
+        else if (job->service == service)
+            job->service = NULL;
+    }
 }
 
 static void put_answer(struct rejoin *handle, Rejoin__Answer *answer);
@@ -87,7 +91,10 @@ static void finish_answer(struct rejoin *handle, struct rj_sdk_call *call, enum 
         put_refusal(handle, job->id, rejoin_status_code(status), rejoin_strerror(status),
                     (ProtobufCBinaryData){0});
     } else if (job) {
+        struct rejoin_service *service = job->service;
         forget(handle, job);
+        if (service && status != REJOIN_OK && (reply || status == REJOIN_TOO_LARGE))
+            rj_sdk_service_unheard(service, call->job, status);
     }
 }
 
@@ -103,6 +110,7 @@ void rj_sdk_jobs_refuse(struct rejoin *handle, uint64_t id, enum rejoin_status s
 {
     struct rj_sdk_job *job = find(handle, id);
     job->is_answered = true;
+    job->service = NULL; /* it has not seen the job */
     put_refusal(handle, id, rejoin_status_code(status), message, (ProtobufCBinaryData){0});
 }
 

@@ -14,7 +14,7 @@ struct rj_sdk_jobs {
 };
 
 /* Whether the job is new here; then it is in work for `service`. */
-bool rj_sdk_jobs_begin(struct rejoin *handle, const Rejoin__Job *told, const struct rejoin_service *service);
+bool rj_sdk_jobs_begin(struct rejoin *handle, const Rejoin__Job *told, struct rejoin_service *service);
 
 /* Answers a job on the library's own account. */
 void rj_sdk_jobs_refuse(struct rejoin *handle, uint64_t id, enum rejoin_status status, const char *message);

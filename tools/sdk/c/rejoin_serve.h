@@ -15,7 +15,7 @@
  * Twice. After a break of the connection the broker gives again what it has no answer for. The library knows
  * the jobs that are in work here, or answered, and does not show them again. Any other repetition, as of a
  * job that another instance has begun before it died, has `is_repeated` set: it may have run already. An
- * answer is kept and repeated until the broker has it; one that comes too late is dropped.
+ * answer is kept and repeated until the broker has it; one that comes too late is told of by on_unheard.
  *
  * The rules of rejoin.h hold: turns, threads, callbacks, ownership, units. A callback that takes long holds
  * up all others and the heartbeats: work for longer than a fraction of the lease belongs to another thread.
@@ -114,6 +114,11 @@ struct rejoin_service_options {
      * handle the first of the named group hears it, else the first with on_note. With a job: to be answered
      * by rejoin_ack or rejoin_refuse. */
     void (*on_note)(void *arg, struct rejoin *handle, const struct rejoin_note *note);
+
+    /* An answer of this service's has not reached anybody: REJOIN_TIMEOUT (it came too late),
+     * REJOIN_UNAVAILABLE (this instance was taken for lost meanwhile), REJOIN_CONFLICT (another instance has
+     * the job by now), or what else the broker has refused it for. May be NULL. */
+    void (*on_unheard)(void *arg, struct rejoin *handle, uint64_t job, enum rejoin_status status);
 
     /* `sockets`: how many are this instance's. May be NULL. */
     void (*on_state)(void *arg, struct rejoin *handle, enum rejoin_service_state state,

@@ -118,7 +118,8 @@ typedef void rejoin_on_sockets(void *arg, enum rejoin_status status, struct rejo
 
 /* Asks for a page of sockets. A page may be shorter than its limit, even empty: `next` alone tells whether it
  * was the last. A socket that is there from the first page to the last stands on exactly one of them; one
- * that comes or goes meanwhile may be missing. */
+ * that comes or goes meanwhile may be missing. REJOIN_GAP, to the callback: the broker was restarted since
+ * the page before, which nothing can follow; begin again at the first. */
 enum rejoin_status rejoin_sockets_list(struct rejoin *handle, const struct rejoin_socket_query *query,
                                        rejoin_on_sockets *callback, void *arg);
 enum rejoin_status rejoin_sockets_list_wait(struct rejoin *handle, const struct rejoin_socket_query *query,
@@ -128,7 +129,8 @@ enum rejoin_status rejoin_sockets_list_wait(struct rejoin *handle, const struct 
 void rejoin_socket_page_free(struct rejoin_socket_page **page);
 
 /* Goes through all pages, waiting for each up to `timeout_ms`, and calls `on_socket` for every socket until
- * it answers false. `on_socket` is no callback in the sense of rejoin.h: waiting calls are allowed in it. */
+ * it answers false. REJOIN_GAP, after some were shown: the broker was restarted meanwhile. `on_socket` is no
+ * callback in the sense of rejoin.h: waiting calls are allowed in it. */
 enum rejoin_status rejoin_sockets_each(struct rejoin *handle, const struct rejoin_socket_query *query,
                                        int timeout_ms,
                                        bool (*on_socket)(void *arg, const struct rejoin_socket *socket),

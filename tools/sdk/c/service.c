@@ -389,6 +389,12 @@ void rj_sdk_services_job(struct rejoin *handle, const Rejoin__Job *job)
         rj_sdk_jobs_refuse(handle, job->id, REJOIN_NO_HANDLER, "no handler for this kind of job");
 }
 
+void rj_sdk_service_unheard(struct rejoin_service *service, uint64_t job, enum rejoin_status status)
+{
+    if (service->options.on_unheard && !service->is_stopped)
+        service->options.on_unheard(service->options.arg, service->handle, job, status);
+}
+
 void rj_sdk_services_told(struct rejoin *handle, const Rejoin__Told *told)
 {
     struct rejoin_service *service = told->sent ? find_listener(handle, told->sent->group) : NULL;

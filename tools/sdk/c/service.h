@@ -27,6 +27,9 @@ void rj_sdk_services_opened(struct rejoin *handle, const Rejoin__Opened *opened)
 void rj_sdk_services_closed(struct rejoin *handle, const Rejoin__Closed *closed);
 void rj_sdk_services_told(struct rejoin *handle, const Rejoin__Told *told);
 
+/* An answer to a job of the service has reached nobody. */
+void rj_sdk_service_unheard(struct rejoin_service *service, uint64_t job, enum rejoin_status status);
+
 /* The handle refuses for good: tells every service that it has ended. */
 void rj_sdk_services_end(struct rejoin *handle, enum rejoin_status status);
 
