@@ -319,7 +319,8 @@ static void on_loaded(void *ctx, rj_room_id room, struct rj_span room_key, const
     struct rj_broker *broker = ctx;
     struct rj_presence *presence = &broker->attendance.presence;
     const struct rj_presence_rule *rule = rj_presence_rules_pick(&broker->attendance.rules, room_key);
-    if (!rule) {
+    rj_room_id id;
+    if (!rule || rj_store_room(broker->store, room_key, false, &id) != RJ_OK || id != room) {
         rj_presence_store_delete(broker->store, room, user, NULL, NULL);
         return;
     }

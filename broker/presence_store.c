@@ -1,6 +1,8 @@
 #include "broker/presence_store.h"
 
 #include "broker/session.h"
+#include "proto/base/json.h"
+#include "proto/wire.h"
 
 enum {
     HEAD = 1 + 4, /* kind and room */
@@ -56,27 +58,41 @@ void rj_presence_store_delete(struct rj_store *store, rj_room_id room, const cha
 /* ------------------------------------------------------------------------------------------ loading */
 
 struct loading {
-    struct pair last; /* visited */
-    size_t n;         /* in this read */
+    struct rj_buf last; /* key visited */
+    size_t n;           /* in this read */
     rj_presence_store_visit *visit;
     void *ctx;
 };
 
+/* Pages of the store may be damaged without its knowing: nothing is believed that has not the right shape. */
+static bool is_text(struct rj_span text, size_t most)
+{
+    return text.len >= 1 && text.len <= most && rj_utf8_is_valid(text) && !memchr(text.data, 0, text.len);
+}
+
+static bool is_room_key(struct rj_span key)
+{
+    if (key.len < 2 || key.data[0] != REJOIN__TARGET__KIND__ROOM || 2 + (size_t)key.data[1] > key.len)
+        return false;
+    return is_text(rj_span_of(key.data + 2, key.data[1]), RJ_NAMESPACE_MAX) &&
+           is_text(rj_span_from(key, 2 + (size_t)key.data[1]), RJ_ROOM_NAME_MAX);
+}
+
 static bool on_pair(void *ctx, struct rj_span key, struct rj_span value)
 {
     struct loading *loading = ctx;
+    struct rj_span name = rj_span_from(key, HEAD), room_key = rj_span_from(value, SINCE);
     char user[RJ_USER_MAX + 1] = "";
     uint64_t since_ms = 0;
     loading->n++;
-    if (key.len <= HEAD || key.len > HEAD + RJ_USER_MAX || value.len <= SINCE ||
-        value.len > SINCE + RJ_TARGET_KEY_MAX)
+    rj_buf_clear(&loading->last);
+    rj_buf_put_span(&loading->last, key);
+    if (!is_text(name, RJ_USER_MAX) || !is_room_key(room_key))
         return true;
-    memcpy(loading->last.key, key.data, key.len);
-    loading->last.len = key.len;
-    memcpy(user, key.data + HEAD, key.len - HEAD);
+    memcpy(user, name.data, name.len);
     for (int i = 0; i < SINCE; i++)
         since_ms |= (uint64_t)value.data[i] << 8 * i;
-    loading->visit(loading->ctx, get_u32(key.data + 1), rj_span_from(value, SINCE), user, since_ms);
+    loading->visit(loading->ctx, get_u32(key.data + 1), room_key, user, since_ms);
     return true;
 }
 
@@ -84,12 +100,16 @@ enum rj_status rj_presence_store_load(struct rj_store *store, rj_presence_store_
 {
     static const uint8_t kind = RJ_PRESENCE_TOLD;
     struct loading loading = {.visit = visit, .ctx = ctx};
+    struct rj_buf after = {0};
     enum rj_status status;
     do {
-        struct pair after = loading.last;
+        rj_buf_clear(&after);
+        rj_buf_put_span(&after, rj_buf_span(&loading.last));
         loading.n = 0;
-        status = rj_store_scan(store, RJ_TABLE_PRESENCE, rj_span_of(&kind, 1),
-                               rj_span_of(after.key, after.len), PAIRS_PER_READ, on_pair, &loading);
+        status = rj_store_scan(store, RJ_TABLE_PRESENCE, rj_span_of(&kind, 1), rj_buf_span(&after),
+                               PAIRS_PER_READ, on_pair, &loading);
     } while (status == RJ_OK && loading.n == PAIRS_PER_READ);
+    rj_buf_free(&after);
+    rj_buf_free(&loading.last);
     return status;
 }

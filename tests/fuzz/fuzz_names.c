@@ -1,9 +1,10 @@
-/* Patterns and retention rules, compared with a slow and obvious matcher. The input is a line with a rule (or
- * a pattern), a line with a namespace, and the name that is to be matched.
+/* Patterns and the rules of retention and presence, compared with a slow and obvious matcher. The input is a
+ * line with a rule (or a pattern), a line with a namespace, and the name that is to be matched.
  */
 #include <ctype.h>
 
 #include "broker/pattern.h"
+#include "broker/presence_rules.h"
 #include "broker/retention.h"
 #include "broker/room.h"
 #include "rejoin.pb-c.h"
@@ -64,6 +65,29 @@ static void try_rule(char *rule, const char *nsp, const char *name)
     rj_retention_free(&retention);
 }
 
+static void try_presence_rule(char *rule, const char *nsp, const char *name)
+{
+    struct rj_presence_rules rules;
+    char *texts[] = {rule, NULL};
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    const char *wrong = rj_presence_rules_check(rule);
+    HOLDS(!wrong || *wrong);
+    if (wrong)
+        return;
+    rj_presence_rules_init(&rules, texts, 5000, 100);
+    HOLDS(rules.n == 1);
+    const struct rj_presence_rule *parsed = &rules.list[0];
+    HOLDS(parsed->grace_ms <= RJ_PRESENCE_GRACE_MOST_MS && parsed->burst <= RJ_PRESENCE_BURST_MOST);
+    bool is_meant = parsed->tells && (!parsed->nsp || strcmp(parsed->nsp, nsp) == 0) &&
+                    slow_matches(rj_span_str(parsed->pattern), rj_span_str(name), '?');
+    for (uint8_t kind = 0; kind <= REJOIN__TARGET__KIND__USER; kind++) {
+        size_t len = rj_target_key(key, kind, nsp, name);
+        const struct rj_presence_rule *picked = rj_presence_rules_pick(&rules, rj_span_of(key, len));
+        HOLDS(picked == (kind == REJOIN__TARGET__KIND__ROOM && is_meant ? parsed : NULL));
+    }
+    rj_presence_rules_free(&rules);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     char rule[1024], nsp[RJ_NAMESPACE_MAX + 1], name[RJ_ROOM_NAME_MAX + 1];
@@ -74,6 +98,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(name, sizeof name, "%.*s", (int)rest.len, (const char *)rest.data);
     try_pattern(rule, name);
     try_rule(rule, nsp, name);
+    try_presence_rule(rule, nsp, name);
 
     /* What comes from a damaged store need not have the shape of a key. */
     struct rj_span key = rj_span_of(data, size < RJ_TARGET_KEY_MAX ? size : RJ_TARGET_KEY_MAX);
