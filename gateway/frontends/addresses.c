@@ -1,5 +1,6 @@
 #include "gateway/frontends/addresses.h"
 
+#include <netdb.h>
 #include <netinet/in.h>
 #include <stdlib.h>
 #include <string.h>
@@ -23,17 +24,13 @@ struct rj_addresses {
 
 /* The first half of an IPv6 address. An IPv4 address, mapped into IPv6 or not, stands in the second half of
  * the key behind zeroes, where no IPv6 site is. */
-static void read_key(int fd, uint8_t key[static KEY_BYTES])
+static void make_key(const struct sockaddr_storage *peer, uint8_t key[static KEY_BYTES])
 {
-    struct sockaddr_storage peer = {0};
-    socklen_t len = sizeof peer;
     memset(key, 0, KEY_BYTES);
-    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
-        return;
-    if (peer.ss_family == AF_INET) {
-        memcpy(key + 4, &((struct sockaddr_in *)&peer)->sin_addr, 4);
-    } else if (peer.ss_family == AF_INET6) {
-        const struct in6_addr *in6 = &((struct sockaddr_in6 *)&peer)->sin6_addr;
+    if (peer->ss_family == AF_INET) {
+        memcpy(key + 4, &((const struct sockaddr_in *)peer)->sin_addr, 4);
+    } else if (peer->ss_family == AF_INET6) {
+        const struct in6_addr *in6 = &((const struct sockaddr_in6 *)peer)->sin6_addr;
         if (IN6_IS_ADDR_V4MAPPED(in6))
             memcpy(key + 4, in6->s6_addr + 12, 4);
         else
@@ -50,11 +47,17 @@ struct rj_address *rj_addresses_enter(struct rj_addresses *addresses, int fd)
 {
     struct entry *entry;
     uint8_t key[KEY_BYTES];
-    read_key(fd, key);
+    struct sockaddr_storage peer = {0};
+    socklen_t len = sizeof peer;
+    if (getpeername(fd, (struct sockaddr *)&peer, &len) != 0)
+        len = 0; /* it is gone already: counted with all others that are */
+    make_key(&peer, key);
     HASH_FIND(hh, addresses->entries, key, KEY_BYTES, entry);
     if (!entry) {
         entry = rj_calloc(1, sizeof *entry);
         memcpy(entry->key, key, KEY_BYTES);
+        getnameinfo((struct sockaddr *)&peer, len, entry->address.text, sizeof entry->address.text, NULL, 0,
+                    NI_NUMERICHOST);
         HASH_ADD(hh, addresses->entries, key, KEY_BYTES, entry);
     }
     entry->address.connections++;

@@ -15,6 +15,7 @@ struct rj_addresses;
 struct rj_address {
     size_t connections; /* kept by enter and leave */
     size_t half_open;   /* of them, those that have not sent a whole request yet; kept by the caller */
+    char text[48];      /* numeric, for the log; of an IPv6 site, the one that came first */
 };
 
 struct rj_addresses *rj_addresses_new(void);

@@ -91,7 +91,8 @@ void rj_peer_on_overdue(struct rj_peer *peer)
         "HTTP/1.1 408 Request Timeout\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
     static const char why[] = "a message that does not end";
     enum { CODE_POLICY = 1008 };
-    rj_server_count(peer->server)->overdue += peer->state != RJ_PEER_FLUSHING;
+    bool has_begun = peer->state == RJ_PEER_EXCHANGE || peer->state == RJ_PEER_WEBSOCKET;
+    rj_server_count(peer->server)->overdue += has_begun;
     if (peer->state == RJ_PEER_EXCHANGE)
         peer->farewell = response;
     if (peer->state != RJ_PEER_FLUSHING) {

@@ -43,6 +43,7 @@ struct rj_server {
     struct rj_address *entering; /* of the socket that is being adopted */
     size_t n_peers;
     struct rj_server_counters counters;
+    struct rj_log_limit refusal_log;
     bool is_poked;
     uv_timer_t *timer; /* its own memory: it closes after us */
     uint64_t armed_ms; /* what the timer is set to; UINT64_MAX: not */
@@ -181,9 +182,22 @@ static void let_in(void *context, int fd, struct rj_address *address)
         rj_addresses_leave(server->addresses, &server->entering);
 }
 
+static void log_refusal(struct rj_server *server, const struct rj_address *address, const char *why)
+{
+    unsigned held;
+    if (rj_log_allowed(&server->refusal_log, &held))
+        rj_log(RJ_LOG_INFO, "connection_refused", RJ_KV_STR("address", address->text), RJ_KV_STR("why", why),
+               RJ_KV_U64("held", held));
+}
+
 static void on_turned_away(void *context, struct rj_address *address, unsigned why)
 {
     struct rj_server *server = context;
+    if (why)
+        log_refusal(server, address,
+                    why == 408   ? "a request that does not end"
+                    : why == 431 ? "a request's head that is too long"
+                                 : "no request");
     rj_addresses_leave(server->addresses, &address);
     server->counters.overdue += why == 408;
     server->counters.unreadable += why == 400 || why == 431;
@@ -239,6 +253,7 @@ void rj_server_adopt(struct rj_server *server, int fd)
     struct rj_address *address = rj_addresses_enter(server->addresses, fd);
     if (address->connections > server->options.max_of_address ||
         address->half_open >= server->options.max_half_open) {
+        log_refusal(server, address, "too many connections of its address");
         rj_addresses_leave(server->addresses, &address);
         turn_away(server, fd);
         return;

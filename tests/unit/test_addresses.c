@@ -61,6 +61,8 @@ static void connections_of_one_address_are_counted_together(void **state)
     assert_ptr_not_equal(first, other);
     assert_int_equal(first->connections, 2);
     assert_int_equal(other->connections, 1);
+    assert_string_equal(first->text, "127.0.0.1");
+    assert_string_equal(other->text, "127.0.0.2");
     assert_int_equal(rj_addresses_count(addresses), 2);
     rj_addresses_leave(addresses, &first);
     assert_null(first);
