@@ -70,7 +70,7 @@ struct rj_session_clock rj_broker_session_clock(const struct rj_broker *broker)
         .now_ms = rj_clock_wall_ms(),
         .uptime_ms = broker->now_ms - broker->started_ms,
         .lifetime_ms = broker->conf->session_lifetime_ms,
-        .restored = rj_store_head(broker->store).restored,
+        .whole_since = broker->whole_since,
     };
 }
 
@@ -319,6 +319,7 @@ static enum rj_status open_store(struct rj_broker *broker, struct rj_buf *why)
     struct rj_store_head head = rj_store_head(broker->store);
     broker->epoch = head.epoch;
     broker->delivered = head.completed;
+    broker->whole_since = rj_session_store_whole_since(broker->store);
     if (head.restored == head.epoch)
         rj_log(RJ_LOG_WARN, "backup_restored", RJ_KV_U64("head", head.completed));
     /* An epoch counts the starts in its upper half: a page that was begun before a restart goes on from the

@@ -51,9 +51,10 @@ struct rj_broker {
     struct rj_arena arena;      /* what the handlers of a frame build */
     struct rj_arena page_arena; /* one history page, or one replayed message */
     uint64_t epoch;
-    uint64_t delivered; /* every record up to here has been handed to the live gateways' streams */
-    uint64_t streams;   /* numbers given out */
-    uint64_t now_ms;    /* monotonic, of this turn */
+    uint64_t whole_since; /* the epoch before which sessions may lack their end: they are not restored */
+    uint64_t delivered;   /* every record up to here has been handed to the live gateways' streams */
+    uint64_t streams;     /* numbers given out */
+    uint64_t now_ms;      /* monotonic, of this turn */
     uint64_t started_ms;
     uint64_t ticked_ms;
     bool has_listened; /* the sockets were read since the last tick */

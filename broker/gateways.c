@@ -54,6 +54,17 @@ static void destroy(struct rj_broker *broker, struct rj_gateway *gateway)
     free(gateway);
 }
 
+/* A gateway has seen more of this store than there is: it has gone back, to a copy that was made by whatever
+ * means. Who has seen that much cannot be told, so nobody gets a session back from before this start. */
+static void note_gone_back(struct rj_broker *broker)
+{
+    if (broker->whole_since == broker->epoch)
+        return;
+    broker->whole_since = broker->epoch;
+    rj_session_store_void(broker->store, broker->epoch);
+    rj_log(RJ_LOG_WARN, "store_gone_back", RJ_KV_U64("head", broker->delivered));
+}
+
 /* From where the log is to be read for it. False: this store does not know what the gateway has seen. */
 static bool place(struct rj_broker *broker, const Rejoin__Hello *hello, uint64_t *upto)
 {
@@ -81,6 +92,8 @@ void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
     }
     rj_broker_begin_stream(broker, &gateway->peer, route);
     bool is_known = place(broker, hello, &gateway->upto);
+    if (!is_known)
+        note_gone_back(broker);
     gateway->state = RJ_GATEWAY_ATTACHING;
     rj_replay_stop_all(gateway); /* of the old stream; the gateway asks again for those that it still wants */
     rj_refill_stop(gateway);

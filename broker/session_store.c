@@ -144,6 +144,27 @@ void rj_session_store_save_cursor(struct rj_store *store, const struct rj_sessio
     save_number(store, RJ_TABLE_CURSOR, pid_of(session), session->cursor, NULL, NULL);
 }
 
+static struct rj_span void_key(void)
+{
+    static const uint8_t key[] = {RJ_SESSION_VOID};
+    return rj_span_of(key, sizeof key);
+}
+
+void rj_session_store_void(struct rj_store *store, uint64_t epoch)
+{
+    save_number(store, RJ_TABLE_SESSION, void_key(), epoch, NULL, NULL);
+}
+
+uint64_t rj_session_store_whole_since(struct rj_store *store)
+{
+    struct rj_buf value = {0};
+    uint64_t restored = rj_store_head(store).restored, epoch = 0;
+    if (rj_store_get(store, RJ_TABLE_SESSION, void_key(), &value, NULL) == RJ_OK && value.len == sizeof epoch)
+        epoch = get_u64(value.data);
+    rj_buf_free(&value);
+    return epoch > restored ? epoch : restored;
+}
+
 enum { MEMBERSHIP_KEY_MAX = RJ_ID_LEN + 1 + RJ_TARGET_KEY_MAX };
 _Static_assert((int)MEMBERSHIP_KEY_MAX <= (int)RJ_STORE_KEY_MAX, "a membership's key fits the store");
 
@@ -296,7 +317,7 @@ static struct rj_session *session_of_record(struct rj_sessions *sessions, const 
 /* RJ_OK, or why it may not be restored. */
 static enum rj_status judge(const struct rj_session_record *record, struct rj_session_clock clock)
 {
-    if (record->epoch < clock.restored)
+    if (record->epoch < clock.whole_since)
         return RJ_GAP;
     bool is_expired = rj_session_record_is_expired(record, clock.now_ms, clock.uptime_ms, clock.lifetime_ms);
     return is_expired ? RJ_TIMEOUT : RJ_OK;

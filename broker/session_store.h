@@ -6,6 +6,7 @@
  *   session  pid, 0x02                data: JSON that backends have set
  *   session  pid, 0x03                handshake and auth of the last CONNECT, packed (socket.h); only where
  *                                     backends serve the namespace
+ *   session  0x02                     u64 LE: the epoch in which the store was found to have gone back
  *   session  0x01, sid                pid: how a session that is away is found by its sid. Written behind the
  *                                     record and deleted before it, so that it never outlives the session
  *   cursor   pid                      pos u64 LE
@@ -20,7 +21,10 @@
 /* What follows the pid in a key. */
 enum { RJ_SESSION_ROOM = 0x01, RJ_SESSION_DATA = 0x02, RJ_SESSION_HANDSHAKE = 0x03 };
 
-enum { RJ_SESSION_SID = 0x01 /* what a sid's key begins with: sorts before all pids */ };
+enum {
+    RJ_SESSION_SID = 0x01,
+    RJ_SESSION_VOID = 0x02
+}; /* what these keys begin with: sorts before all pids */
 
 /* What a session's record says. The texts are borrowed. */
 struct rj_session_record {
@@ -69,12 +73,19 @@ void rj_session_store_save_handshake(struct rj_store *store, const struct rj_ses
 void rj_session_store_save_data(struct rj_store *store, const char *pid, struct rj_span json,
                                 rj_store_written *done, void *ctx);
 
-/* When a session may be restored: what rj_session_record_is_expired needs to know; and the epoch of the
- * store's own restore, before which no session was complete (rj_store_head). */
+/* When a session may be restored: what rj_session_record_is_expired needs to know; and the epoch since which
+ * the store knows all that happened: what was written before may lack its end (rj_session_store_void). */
 struct rj_session_clock {
     uint64_t now_ms, uptime_ms, lifetime_ms;
-    uint64_t restored;
+    uint64_t whole_since;
 };
+
+/* The store has gone back behind what somebody has seen of it: from now on no session is restored that was
+ * last written before `epoch`. Kept in the store. */
+void rj_session_store_void(struct rj_store *store, uint64_t epoch);
+
+/* The epoch of the last time that this was said, or that the store was restored from a backup; 0 = never. */
+uint64_t rj_session_store_whole_since(struct rj_store *store);
 
 /* The pid of the session with that sid in that namespace, when it is in the store and may be restored; else
  * RJ_NOT_FOUND. `sessions` are those in RAM, which know better which ones have ended. */
@@ -83,7 +94,7 @@ enum rj_status rj_session_store_find(struct rj_store *store, const char *nsp, co
                                      char pid[static RJ_ID_LEN + 1]);
 
 /* Brings a session that is not in RAM back, detached, with all that is kept of it. RJ_NOT_FOUND: there is
- * none; RJ_TIMEOUT: it has expired; RJ_GAP: the store was restored from a backup since; RJ_CORRUPT,
+ * none; RJ_TIMEOUT: it has expired; RJ_GAP: the store has gone back since; RJ_CORRUPT,
  * RJ_VERSION, RJ_IO: it cannot be read. */
 enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
                                      struct rj_sessions *sessions, struct rj_rooms *rooms,

@@ -16,12 +16,21 @@ const execute = promisify(execFile);
 const TWO = { gateways: 2, gateway: QUICK_PINGS };
 const test = suite(TWO);
 
-/** Takes the broker back to what its store was at `backup()`; both return when it is done. */
-function timeMachine(scope) {
+/**
+ * Takes the broker back to what its store was at `backup()`; both return when it is done. With `isPlain` the backup is a
+ * copy of the files of a broker that was ended for it, which nothing marks as a copy.
+ */
+function timeMachine(scope, { isPlain = false } = {}) {
   const data = join(scope.cluster.folder, "data");
   const copy = join(scope.cluster.folder, "backup");
   return {
     async backup() {
+      if (isPlain) {
+        await scope.broker.stop();
+        cpSync(data, copy, { recursive: true });
+        await scope.broker.start();
+        return;
+      }
       await execute(join(process.env.REJOIN_BIN, "rejoinctl"), ["backup", data, copy]);
     },
     async restore() {
@@ -81,6 +90,14 @@ async function assertAllReset({ room, later, publisher, members, idle }) {
 
 test.alone("clients of gateways that stayed are reset when the broker restores a backup", TWO, async (scope) => {
   const machine = timeMachine(scope);
+  const world = await lostTime(scope, machine);
+  await scope.broker.kill();
+  await machine.restore();
+  await assertAllReset(world);
+});
+
+test.alone("clients are reset when the broker comes back with a plain copy of older files", TWO, async (scope) => {
+  const machine = timeMachine(scope, { isPlain: true });
   const world = await lostTime(scope, machine);
   await scope.broker.kill();
   await machine.restore();

@@ -48,6 +48,39 @@ static void every_recovery_is_counted_with_its_reason(void **state)
     close_world(&world);
 }
 
+/* A copy of the data folder that nobody has marked as one: only what a gateway has seen tells. */
+static void a_store_that_went_back_restores_nobody_from_before(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    struct who old = enter(&world.a, 1, "tea"), live = enter(&world.a, 2, NULL);
+    rj_test_disconnect(&world.a, 1, false);
+    rj_test_broker_kill(&world.broker);
+    rj_test_broker_restart(&world.broker, NULL);
+    struct rj_test_peer c = {0}, d = {0};
+    rj_test_peer_open(&c, world.broker.gateways);
+    assert_true(rj_test_peer_hello_gateway(&c, "gateway-c", world.epoch, 1000)->reset);
+    rj_test_peer_ready(&c);
+    assert_refused(&c, 1, &old, NULL);
+    assert_true(rj_test_failed_with(attach(&c, 2, &live, live.incarnation), "not_found"));
+    assert_int_equal(
+        rj_test_peer_metric(&c, "rejoin_broker_recoveries_total{result=\"fresh\",reason=\"restored\"}"), 1);
+    struct who fresh = enter(&c, 3, "tea");
+    rj_test_disconnect(&c, 3, false);
+    rejoin(&c, 4, &fresh, NULL);
+
+    /* It is kept. */
+    rj_test_broker_kill(&world.broker);
+    rj_test_broker_restart(&world.broker, NULL);
+    open_gateway(&world.broker, &d, "gateway-d");
+    assert_refused(&d, 1, &live, NULL);
+    rejoin(&d, 2, &fresh, NULL);
+    rj_test_peer_close(&c);
+    rj_test_peer_close(&d);
+    close_world(&world);
+}
+
 /* ------------------------------------------------------------------------------------------ contests */
 
 static const char *const patient[] = {"--contest-timeout", "60000", NULL};
@@ -340,6 +373,7 @@ static void late_words_of_an_older_incarnation_count_for_nothing(void **state)
 
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(every_recovery_is_counted_with_its_reason),
+    cmocka_unit_test(a_store_that_went_back_restores_nobody_from_before),
     cmocka_unit_test(who_has_just_taken_over_keeps_the_session_while_it_lives),
     cmocka_unit_test(who_gives_no_sign_of_life_loses_the_session),
     cmocka_unit_test(when_the_holder_goes_the_rival_need_not_wait),
