@@ -233,3 +233,22 @@ test.alone("the broker comes back with another store: its clients start anew, ea
   assert.match(gateway.log, /event=connection_closed .*reason="forced close" why="broker store replaced"/);
   assert.equal(await metric(gateway, 'rejoin_gateway_clients_ended_total{reason="forced close"}'), 1);
 });
+
+const SHORT = { ...ONE, broker: { lease: 1000, ping: 100 } };
+test.alone("whoever ends while the broker is away: transport close, whatever it was", SHORT, async (scope) => {
+  const backend = await Backend.open(scope, { allEvents: true });
+  const [leaver, stays] = [await scope.client(), await scope.client()];
+  await leaver.join("lobby");
+  await backend.saw("open", 2);
+  const { id } = leaver;
+  await scope.broker.kill();
+  leaver.socket.disconnect();
+  const counted = 'rejoin_gateway_clients_ended_total{reason="client namespace disconnect"}';
+  await until(async () => (await metric(scope.gateways[0], counted)) === 1, "counted under its own reason");
+  await scope.broker.start();
+  const { sid, reason } = await backend.saw("close");
+  assert.deepEqual([sid, reason], [id, "transport close"]);
+  stays.socket.emit("still here");
+  assert.equal((await backend.saw("event", 1, "still here")).sid, stays.id);
+  assert.equal(backend.of("close").length, 1);
+});
