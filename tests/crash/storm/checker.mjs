@@ -8,7 +8,9 @@
 //   I6  what backends serve is answered by its own answer, and shown once and in order (services.mjs)
 //
 // An observation is
-//   log      [{room, seq, id, offset}]       everything that is stored, in the log's order
+//   log      [{room, seq, id, offset}]       everything that was stored, in the log's order, as who followed it saw it
+//   kept     the same                        what was read of it at the end
+//   isTrimmed(room)                          whether the room keeps only its last messages
 //   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs)
 //   census   {truth, told, tookMs, allowedMs} who is where, {what: text} each (census.mjs); how long it took to agree
 // A fault is {invariant, text, and what it is about: who?, t?, room?, seq?, id?}.
@@ -48,12 +50,14 @@ export class LogIndex {
 }
 
 /** {faults, figures}; no faults when every promise was kept. */
-export function check({ log, traces, census }) {
-  const index = new LogIndex(log);
+export function check({ log: followed, kept, traces, census, isTrimmed }) {
   const events = Object.values(traces).flat();
-  const readers = Object.entries(traces).map(([name, trace]) => read(new Reader(name, index), trace));
+  const log = complete(followed, events, isTrimmed);
+  const index = new LogIndex(log);
+  const readers = Object.entries(traces).map(([name, trace]) => read(new Reader(name, index, isTrimmed), trace));
   const faults = [
     ...checkLog(log, events),
+    ...checkKept(followed, kept, isTrimmed),
     ...checkAnswers(events, index),
     ...readers.flatMap((reader) => reader.faults),
     ...checkCensus(census),
@@ -101,6 +105,33 @@ function checkLog(log, events) {
   return faults;
 }
 
+/** Whoever follows the log gets what whoever reads it later gets, as far as that is still kept. */
+function checkKept(followed, kept, isTrimmed) {
+  const fault = (text, message) => [{ invariant: "I2", text, ...message }];
+  const [one, other] = [followed, kept].map((log) => log.filter(({ room }) => !isTrimmed(room)));
+  for (let i = 0; i < Math.max(one.length, other.length); i++) {
+    if (!one[i]) return fault(`who followed the log never got ${place(other[i])}`, other[i]);
+    if (!other[i]) return fault(`${place(one[i])} is not in the log any more`, one[i]);
+    if (place(one[i]) !== place(other[i])) {
+      return fault(`who followed the log got ${place(one[i])}, the log has ${place(other[i])}`, one[i]);
+    }
+  }
+  return [];
+}
+
+/** What was trimmed before the follower came to it, from those who saw it in time. */
+function complete(followed, events, isTrimmed) {
+  const known = new Set(followed.map(({ room, seq }) => `${room} ${seq}`));
+  const missing = [];
+  for (const { on, room, seq, id, offset } of events) {
+    if ((on !== "saw" && on !== "acked") || !isTrimmed(room) || known.has(`${room} ${seq}`)) continue;
+    known.add(`${room} ${seq}`);
+    missing.push({ room, seq, id, offset });
+  }
+  if (missing.length === 0) return followed;
+  return [...followed, ...missing].sort((a, b) => positionOf(a) - positionOf(b));
+}
+
 /** I1, and I4: every answer to one id is the same. */
 function checkAnswers(events, index) {
   const faults = [];
@@ -121,7 +152,11 @@ function checkAnswers(events, index) {
 
 /** Where a message stands. An offset is epoch.pos; who reads the log is told the epoch in which he reads. */
 function place({ room, seq, offset }) {
-  return `${room} ${seq}, log ${offset.split(".")[1]}`;
+  return `${room} ${seq}, log ${positionOf({ offset })}`;
+}
+
+function positionOf({ offset }) {
+  return parseInt(offset.split(".")[1], 36);
 }
 
 /** I5. */

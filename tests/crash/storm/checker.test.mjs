@@ -153,7 +153,7 @@ const PLANTED = {
   ],
   "an acknowledged message that is lost": [
     ({ log, traces }) => {
-      const lost = log.findLastIndex(({ id }) => Object.values(traces).some((t) => t.some((e) => e.on === "acked" && e.id === id)));
+      const lost = log.findLastIndex(({ id, room }) => room !== "milk" && Object.values(traces).some((t) => t.some((e) => e.on === "acked" && e.id === id)));
       const [{ room, seq, id }] = log.splice(lost, 1);
       for (const [name, trace] of Object.entries(traces)) {
         traces[name] = trace.filter((e) => !(e.on === "saw" && e.id === id));
@@ -189,6 +189,23 @@ const PLANTED = {
     "I2",
     /phantom, which nobody has published/,
   ],
+  "a message that whoever followed the log did not get": [
+    ({ log, traces }) => {
+      const [{ id }] = log.splice(log.findLastIndex(({ room }) => room === "tea"), 1);
+      for (const name of Object.keys(traces)) traces[name] = traces[name].filter((e) => e.id !== id);
+    },
+    "I2",
+    /who followed the log never got/,
+  ],
+  "a message that is in the log no more": [({ kept }) => kept.pop(), "I2", /is not in the log any more/],
+  "two messages that whoever followed the log got the other way round": [
+    ({ kept }) => {
+      const [one, other] = kept.flatMap(({ room }, i) => (room === "milk" ? [] : [i]));
+      [kept[one], kept[other]] = [kept[other], kept[one]];
+    },
+    "I2",
+    /who followed the log got/,
+  ],
   "a hole in a room's seq": [
     ({ log }) => {
       const { room } = log[0];
@@ -208,9 +225,9 @@ const PLANTED = {
     /ann got other data/,
   ],
   "a page of the history that lacks a message": [
-    ({ traces: { cleo } }) => cleo[indexOf(cleo, "reloaded")].ids.shift(),
+    ({ traces: { cleo } }) => cleo.find(({ on, room }) => on === "reloaded" && room !== "milk").messages.shift(),
     "I2",
-    /cleo read .* in the history/,
+    /cleo (read .* was next|did not find .*) in the history/,
   ],
   "a socket that the broker does not know": [
     ({ census }) => delete census.told["socket sid of ann"],

@@ -11,7 +11,7 @@
 //   contested                              somebody else presents its session: it may lose it, once
 //   reborn                                 the user reloads the page: a new client that remembers nothing
 //   died                                   the client's process was killed; nothing is expected any more
-//   reloaded {room, after, upto, ids}      a page of the history, read after a fresh session
+//   reloaded {room, after, upto, messages} a page of the history, [[seq, id]], read after a fresh session
 //
 // A room is out, joining (asked, unanswered: its messages may begin), in, or leaving (they may end). Within one life
 // nothing is seen twice, whatever the sessions. What is pending is shown once and gets one end, unless the connection or
@@ -54,9 +54,10 @@ class Membership {
 }
 
 export class Reader {
-  /** `log` is a LogIndex. */
-  constructor(name, log) {
+  /** `log` is a LogIndex. In rooms that `isTrimmed` says what was missed may be gone, and then it is told so. */
+  constructor(name, log, isTrimmed) {
     this.name = name;
+    this.isTrimmed = isTrimmed;
     this.log = log;
     this.faults = [];
     this.isOver = false;
@@ -105,7 +106,7 @@ export class Reader {
 
   connected({ recovered }) {
     if (recovered) return;
-    if (this.#hasSession && !this.#isContested) this.#fault("I3", "got a fresh session, though its own could be restored", {});
+    if (this.#hasSession && !this.#isContested && !this.#mayHaveGap()) this.#fault("I3", "got a fresh session, though its own could be restored", {});
     this.#hasSession = true;
     this.#isContested = false;
     for (const room of this.#rooms.values()) room.forget();
@@ -161,13 +162,16 @@ export class Reader {
   }
 
   reloaded(event) {
-    const { room, after, upto, ids } = event;
-    for (let seq = after + 1; seq <= upto; seq++) {
-      const [got, stored] = [ids[seq - after - 1], this.log.at(room, seq)?.id];
-      if (got === stored) continue;
-      this.#fault("I2", `read ${got} as ${room} ${seq} in the history, where the log has ${stored}`, { ...event, seq });
-      return;
+    const { room, after, upto, messages } = event;
+    let next = this.isTrimmed(room) ? Math.max(after + 1, messages[0]?.[0] ?? upto + 1) : after + 1;
+    const fault = (what, seq) => this.#fault("I2", `${what} in the history of ${room}`, { ...event, seq });
+    for (const [seq, id] of messages) {
+      const stored = this.log.at(room, seq)?.id;
+      if (seq !== next) return fault(`read ${seq} where ${next} was next`, next);
+      if (id !== stored) return fault(`read ${id} as ${seq}, where the log has ${stored},`, seq);
+      next++;
     }
+    if (next <= upto) fault(`did not find ${next} to ${upto}`, next);
   }
 
   /** At the end of the storm: everything has arrived. */
@@ -192,6 +196,10 @@ export class Reader {
     if (held || !this.#held.delete(id)) return false;
     this.heldTwice++;
     return true;
+  }
+
+  #mayHaveGap() {
+    return [...this.#rooms].some(([name, { state }]) => state !== "out" && this.isTrimmed(name));
   }
 
   #room(name) {

@@ -6,8 +6,9 @@
 import { Random } from "../../e2e/support/random.mjs";
 import { truthOf } from "./census.mjs";
 
-const ROOMS = ["tea", "coffee", "milk"];
+const ROOMS = ["milk", "coffee", "tea"];
 const OPTIMISTIC = "tea"; // where members see a message before it is stored
+const TRIMMED = "milk"; // and ann is never in it
 const STEPS = 400;
 
 class Reader {
@@ -36,12 +37,13 @@ class Reader {
   }
 
   join(room) {
+    if (this.name === "ann" && room === TRIMMED) return;
     const seq = this.world.head(room);
     this.note("join", { room });
     this.note("joined", { room, seq });
     this.rooms.add(room);
     const after = this.known.get(room);
-    if (after < seq) this.note("reloaded", { room, after, upto: seq, ids: this.world.ids(room, after, seq) });
+    if (after < seq) this.note("reloaded", { room, after, upto: seq, messages: this.world.page(room, after, seq) });
     this.known.set(room, seq);
   }
 
@@ -94,13 +96,14 @@ class World {
     return this.heads.get(room) ?? 0;
   }
 
-  ids(room, after, upto) {
-    return this.log.filter((m) => m.room === room && m.seq > after && m.seq <= upto).map(({ id }) => id);
+  page(room, after, upto) {
+    const page = this.log.filter((m) => m.room === room && m.seq > after && m.seq <= upto);
+    return page.map(({ seq, id }) => [seq, id]);
   }
 
   publish(who, room) {
     const id = `${who}#${this.log.length}`;
-    const message = { room, seq: this.head(room) + 1, id, offset: `epoch.${this.log.length + 1}` };
+    const message = { room, seq: this.head(room) + 1, id, offset: `epoch.${(this.log.length + 1).toString(36)}` };
     this.note(who, "publish", { room, id });
     this.heads.set(room, message.seq);
     this.log.push(message);
@@ -173,5 +176,7 @@ export function record(seed) {
     for (const room of ROOMS) if (!reader.rooms.has(room)) reader.join(room);
   }
   for (const room of ROOMS) world.publish("feeder", room);
-  return { log: world.log, traces: world.traces, census: world.census };
+  const { log, traces, census } = world;
+  const isTrimmed = (room) => room === TRIMMED;
+  return { log, kept: structuredClone(log), traces, census, isTrimmed };
 }

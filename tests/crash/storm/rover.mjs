@@ -286,9 +286,9 @@ export class Rover {
         this.#again(() => this.#joined.has(room) && this.#read(room, after, head));
         return;
       }
-      const ids = answer.messages.filter(({ seq }) => seq <= head).map(({ id }) => id);
-      const upto = Math.min(head, after + PAGE);
-      this.#note("reloaded", { room, after, upto, ids });
+      const messages = answer.messages.filter(({ seq }) => seq <= head).map(({ seq, id }) => [seq, id]);
+      const upto = answer.more ? messages.at(-1)[0] : head;
+      this.#note("reloaded", { room, after, upto, messages });
       if (upto < head) this.#read(room, upto, head);
     });
   }

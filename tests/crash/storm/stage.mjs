@@ -25,6 +25,7 @@ const BROKER = {
   identity: "claimed",
   "presence-grace": GRACE_MS,
   "presence-rules": "room-1*, room-2*", // the others have no roster until somebody asks
+  "retention-rules": "room-2* count=30", // see isTrimmed
   "optimistic-rooms": "room-3*, room-4*",
 };
 const GATEWAY = {
@@ -35,6 +36,11 @@ const GATEWAY = {
   "stuck-timeout": 4000,
   "command-timeout": 2500,
 };
+/** Whether a room keeps only its last messages, so that who was away for long gets a fresh session. */
+export function isTrimmed(room) {
+  return room.startsWith("room-2");
+}
+
 export const START_MS = 60000;
 
 const flags = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);

@@ -20,10 +20,10 @@ import { Random } from "../../e2e/support/random.mjs";
 import { takeCensus } from "./census.mjs";
 import { check } from "./checker.mjs";
 import { Faults } from "./faults.mjs";
-import { readLog } from "./log.mjs";
+import { Follower, markEnd, readLog } from "./log.mjs";
 import { KINDS, plan } from "./plan.mjs";
 import { reportFaults, reportKinds } from "./report.mjs";
-import { GRACE_MS, LEASE_MS, SILENCE_MS, Stage } from "./stage.mjs";
+import { GRACE_MS, LEASE_MS, SILENCE_MS, Stage, isTrimmed } from "./stage.mjs";
 import { TraceFile, now, readTraces } from "./trace.mjs";
 
 const BREATH = 25; // faults after which everybody gets the time to come back
@@ -133,20 +133,24 @@ async function storm(folder, random) {
   const stage = new Stage({ folder, size, pace, random, trace, sabotage: given.sabotage });
   const faults = new Faults(stage, trace);
   const wrong = [];
-  let books = { log: [], census: { truth: {}, told: {}, tookMs: 0, allowedMs: 0 } };
+  let follower = null;
+  let books = { log: [], kept: [], census: { truth: {}, told: {}, tookMs: 0, allowedMs: 0 } };
   try {
     await stage.start();
+    follower = new Follower(stage);
     console.log(`${size.crowds * size.crowdSize} clients are open`);
     await breathe(stage, "before the storm");
     await rage(stage, faults, schedule);
     const rovers = await calm(stage);
     const census = await takeCensus(stage, rovers, now(), CENSUS_MS);
-    const log = await readLog(stage);
+    await markEnd(stage);
+    const [log, kept] = [await follower.untilEnd(), await readLog(stage)];
     await arrived(stage, log);
-    books = { log, census };
+    books = { log, kept, census };
   } catch (error) {
     wrong.push(error.stack);
   }
+  await follower?.stop();
   await stage.stop().catch((error) => wrong.push(error.stack));
   trace.close();
   stage.keepLogs();
@@ -156,9 +160,12 @@ async function storm(folder, random) {
 
 /** Judges what stands in a folder. Returns whether all promises were kept. */
 function judge(folder) {
-  const { log, census, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
+  const { log, kept, census, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
   const traces = readTraces(join(folder, "traces"));
-  const { faults, figures } = wrong.length > 0 && log.length === 0 ? { faults: [], figures: {} } : check({ log, traces, census });
+  const isCutShort = wrong.length > 0 && log.length === 0;
+  const { faults, figures } = isCutShort
+    ? { faults: [], figures: {} }
+    : check({ log, kept, traces, census, isTrimmed });
   const happened = Object.values(counts).reduce((sum, count) => sum + count, 0);
   console.log(reportKinds(counts, traces));
   console.log(`${happened} faults; ${JSON.stringify(figures)}; presence agreed after ${census.tookMs} ms`);
