@@ -88,6 +88,42 @@ test("a message without an id gets one; its publisher with echo off sees nothing
   assert.equal(messages[0].id, id);
 });
 
+test("a pending message carries its binaries, its confirmation none", async (scope) => {
+  const room = scope.room();
+  const [writer, reader] = [await scope.client(), await scope.client({ gateway: 1 })];
+  await writer.join(room);
+  await reader.join(room);
+  await writer.publish(room, { bytes: Buffer.from("binary") }, { id: "b" });
+  await until(() => seqs(reader, room).length === 1, () => `a confirmation at ${reader}`);
+  assert.deepEqual(fates(reader, room).get("b"), ["pending", "confirmed"]);
+  assert.equal(Buffer.from(reader.messages(room)[0].data.bytes).toString(), "binary");
+});
+
+test("a member that is away, behind or new gets the message itself", async (scope) => {
+  const room = scope.room();
+  const [writer, late] = [await scope.client(), await scope.client({ gateway: 1 })];
+  await writer.join(room);
+  const proxy = await scope.proxy(1);
+  const away = await scope.client({ url: proxy.url, transports: ["websocket"] });
+  await away.join(room);
+  const first = writer.publish(room, 1, { id: "1" });
+  await late.join(room);
+  await first;
+  await until(() => seqs(away, room).length === 1, "the first");
+  proxy.cut();
+  await away.dropped();
+  await writer.publish(room, 2, { id: "2" });
+  await away.connected(2);
+  await until(() => seqs(away, room).length === 2, "the second");
+  assert.equal(away.recovered, true);
+  assert.deepEqual(fates(away, room).get("2"), ["logged"]);
+  await writer.publish(room, 3, { id: "3" });
+  for (const client of [away, late]) {
+    await until(() => seqs(client, room).includes(3), "the third");
+    assert.deepEqual(fates(client, room).get("3"), ["pending", "confirmed"]);
+  }
+});
+
 test("an offset got with a pending message never runs past the log", async (scope) => {
   const room = scope.room();
   const [writer, reader] = [await scope.client(), await scope.client({ gateway: 1 })];

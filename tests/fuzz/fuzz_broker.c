@@ -23,7 +23,7 @@ enum {
 /* Small limits, so that they are met. Settings that a struct rj_conf has and this does not: 0. */
 static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
 {
-    static char *namespaces[] = {"/", "/chat", NULL};
+    static char *namespaces[] = {"/", "/chat", NULL}, *all_rooms[] = {"*", NULL};
     static char *tells[] = {"b* events=off", "*", NULL};
     *conf = (struct rj_conf){
         .data = "fuzz",
@@ -40,6 +40,11 @@ static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
         .rooms_per_client = a & 16 ? 2 : 100,
         .history_default = 2,
         .history_max = 5,
+        .optimistic_rooms = b & 64 ? all_rooms : NULL,
+        .read_cursors = b & 128 ? 1 : 100,
+        .receipt_rooms = all_rooms,
+        .receipt_members = b & 128 ? 1 : 100,
+        .receipt_interval_ms = b & 64 ? 250 : 0,
         .max_in_flight = a & 32 ? 3 : 10000,
         .dedupe_window_ms = 600000,
         .dedupe_gateway_ms = 120000,
@@ -296,6 +301,7 @@ static void leave(struct fuzz_world *world)
     HOLDS(broker->n_replays_read == 0);
     HOLDS(!broker->histories.waiting && broker->histories.n_waiting == 0 && broker->histories.n_read == 0);
     HOLDS(rj_store_in_flight(broker->store) == 0);
+    HOLDS(!broker->read_cursors.moving && !broker->receipts.latest && !broker->receipts.by_key);
 
     const struct rj_attendance *attendance = &broker->attendance;
     HOLDS(attendance->presence.n_users == 0 && !attendance->presence.rosters);

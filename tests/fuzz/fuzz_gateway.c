@@ -290,14 +290,20 @@ static void do_deliver(struct world *world, struct rj_eio_session *session, stru
     item.deliver = (Rejoin__Deliver *)(void *)fuzz_grow(&rejoin__deliver__descriptor, 0, how, &world->seen,
                                                         &world->arena);
     item.kind_case = REJOIN__ITEM__KIND_DELIVER;
-    unsigned way = fuzz_below(how, 4);
+    unsigned way = fuzz_below(how, 6);
     if (way != 3)
         item.deliver->client = item.deliver->pos = item.deliver->ask = 0;
-    if (way == 0)
+    if (way == 0 || way > 3)
         item.deliver->pos = ++world->pos;
     if (way == 2)
         item.deliver->ask = ++world->last_ask;
-    say(world, &item, true);
+    if (way > 3) {
+        item.kind_case = REJOIN__ITEM__KIND_PENDING;
+        say(world, &item, true);
+        item.kind_case = REJOIN__ITEM__KIND_DELIVER;
+    }
+    if (way != 5) /* else the broker dies before the commit, or says it later */
+        say(world, &item, true);
 }
 
 static void do_item(struct world *world, struct rj_eio_session *session, struct fuzz_bytes *how)
