@@ -425,6 +425,7 @@ static void open_world(struct world *world, uint8_t a, uint8_t b)
         (struct rj_sio_limits){world->conf.max_attachments, 2 * world->conf.max_payload_bytes};
     world->shared.max_clients = world->conf.max_clients_per_connection;
     rj_timeq_init(&world->shared.joins, 45000);
+    rj_timeq_init(&world->shared.halves, 30000);
     world->gateway.link = rj_link_open(&world->gateway);
     HOLDS(world->gateway.link);
 }
