@@ -38,10 +38,8 @@ struct rj_room *rj_attendance_room(const struct rj_broker *broker, const struct 
 void rj_attendance_close_roster(struct rj_broker *broker, struct rj_roster *roster)
 {
     struct rj_room *room = rj_attendance_room(broker, roster);
-    if (room) {
+    if (room)
         room->roster = NULL;
-        room->is_roster_known = false;
-    }
     if (!roster->rule)
         rj_survey_forget(broker, roster);
     rj_presence_close(&broker->attendance.presence, &roster);
@@ -49,16 +47,12 @@ void rj_attendance_close_roster(struct rj_broker *broker, struct rj_roster *rost
 
 struct rj_roster *rj_attendance_roster(struct rj_broker *broker, struct rj_room *room)
 {
-    struct rj_attendance *attendance = &broker->attendance;
-    if (room->is_roster_known)
+    if (room->is_presence_known)
         return room->roster;
     struct rj_span key = rj_room_key(room);
-    room->is_roster_known = true;
-    room->roster = rj_presence_find(&attendance->presence, key);
-    const struct rj_presence_rule *rule =
-        room->roster ? NULL : rj_presence_rules_pick(&attendance->rules, key);
-    if (rule)
-        room->roster = rj_presence_open(&attendance->presence, key, rule);
+    room->is_presence_known = true;
+    room->tells = rj_presence_rules_pick(&broker->attendance.rules, key);
+    room->roster = rj_presence_find(&broker->attendance.presence, key);
     return room->roster;
 }
 
@@ -124,10 +118,14 @@ static void exit_namespace(struct rj_broker *broker, const struct rj_session *se
 
 void rj_attendance_join(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room)
 {
-    struct rj_roster *roster = session->user[0] ? rj_attendance_roster(broker, room) : NULL;
+    struct rj_presence *presence = &broker->attendance.presence;
+    if (!session->user[0])
+        return;
+    struct rj_roster *roster = rj_attendance_roster(broker, room);
+    if (!roster && room->tells)
+        roster = room->roster = rj_presence_open(presence, rj_room_key(room), room->tells);
     if (roster)
-        rj_presence_enter(&broker->attendance.presence, roster, session->user,
-                          rj_attendance_since(session, room->id));
+        rj_presence_enter(presence, roster, session->user, rj_attendance_since(session, room->id));
 }
 
 void rj_attendance_leave(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room)

@@ -42,7 +42,7 @@ void rj_attendance_end(struct rj_broker *broker, const struct rj_session *sessio
 void rj_attendance_join(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room);
 void rj_attendance_leave(struct rj_broker *broker, const struct rj_session *session, struct rj_room *room);
 
-/* The roster that the room has, or gets here because it tells; NULL: none. */
+/* The roster that the room has; NULL: none. Afterwards room->tells is known. */
 struct rj_roster *rj_attendance_roster(struct rj_broker *broker, struct rj_room *room);
 
 /* The room in RAM that a roster is of; NULL: there is none. */

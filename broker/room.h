@@ -11,6 +11,7 @@
 #include "broker/members.h"
 #include "storage/store.h"
 
+struct rj_presence_rule;
 struct rj_roster;
 
 enum {
@@ -23,9 +24,10 @@ struct rj_room {
     rj_room_id id;
     uint32_t refs;  /* memberships, of attached and of leaving sessions; and who lists rooms (room_list.c) */
     uint32_t place; /* in rooms->list */
-    struct rj_roster *roster;  /* attendance.h; NULL: it has none … */
-    bool is_roster_known;      /* … if that was looked up */
-    struct rj_members members; /* attached sessions; directory.h enters them */
+    struct rj_roster *roster;             /* of its users; NULL: none is kept. See attendance.h … */
+    const struct rj_presence_rule *tells; /* … by which it tells them of each other; NULL: it does not … */
+    bool is_presence_known;               /* … if both were looked up */
+    struct rj_members members;            /* attached sessions; directory.h enters them */
     UT_hash_handle hh;
     size_t key_len;
     uint8_t key[]; /* the store's key: kind, length of the namespace, namespace, name */

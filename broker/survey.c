@@ -123,7 +123,8 @@ struct rj_roster *rj_survey_room(struct rj_broker *broker, rj_room_id id, struct
     struct rj_room *room = rj_room_find(&broker->rooms, id);
     struct rj_roster *roster =
         room ? rj_attendance_roster(broker, room) : rj_presence_find(&broker->attendance.presence, key);
-    if (!roster && room && room->members.n)
+    if (!roster && room && room->members.n &&
+        !room->tells) /* one that tells has a roster when users are in it */
         roster = room->roster = begin(broker, key, &room->members);
     if (roster && !roster->rule)
         keep_for_a_while(broker, roster);

@@ -88,6 +88,25 @@ static void sockets_without_a_user_are_counted_only(void **state)
     close_world(&world);
 }
 
+static void a_room_of_nobody_with_a_name_keeps_no_roster(void **state)
+{
+    (void)state;
+    struct world world;
+    open_told(&world);
+    come_in(&world.gateway, 1, NULL, "told");
+    const Rejoin__PresenceList *list = ask_presence(&world.gateway, 1, "told", NULL, 0)->presence;
+    assert_int_equal(list->count, 0);
+    assert_int_equal(list->anonymous, 1);
+    assert_true(rj_test_peer_metric(&world.gateway, "rejoin_broker_presence_rosters") == 0);
+    come_in(&world.gateway, 2, "ann", "told");
+    assert_told(&world.gateway, "told", "ann", "join", 1);
+    assert_list(&world.gateway, 1, "told", "ann:1");
+    assert_true(rj_test_leave(&world.gateway, 2, "told") != NULL);
+    assert_told(&world.gateway, "told", "ann", "leave", 0);
+    assert_true(rj_test_peer_metric(&world.gateway, "rejoin_broker_presence_rosters") == 0);
+    close_world(&world);
+}
+
 static void who_leaves_the_room_has_left_at_once(void **state)
 {
     (void)state;
@@ -496,6 +515,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(tabs_and_devices_are_one_user),
     cmocka_unit_test(a_room_without_a_rule_answers_and_tells_nothing),
     cmocka_unit_test(sockets_without_a_user_are_counted_only),
+    cmocka_unit_test(a_room_of_nobody_with_a_name_keeps_no_roster),
     cmocka_unit_test(who_leaves_the_room_has_left_at_once),
     cmocka_unit_test(a_short_drop_is_not_told_wherever_the_user_comes_back),
     cmocka_unit_test(a_takeover_is_not_told),
