@@ -65,7 +65,6 @@ static peer_handler *const handlers[] = {
     [LWS_CALLBACK_ESTABLISHED] = rj_peer_on_established,
     [LWS_CALLBACK_RECEIVE] = rj_peer_on_receive,
     [LWS_CALLBACK_SERVER_WRITEABLE] = rj_peer_on_ws_writable,
-    [LWS_CALLBACK_WS_PEER_INITIATED_CLOSE] = rj_peer_on_ws_drop,
     [LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL] = rj_peer_on_ws_drop,
     [LWS_CALLBACK_CLOSED] = rj_peer_on_ws_drop,
 };

@@ -236,7 +236,7 @@ static void floods_of_headers_are_answered_and_forgotten(void **state)
 
 static void a_thousand_half_open_handshakes_cost_little_and_end(void **state)
 {
-    enum { N = 1000, EACH_KIB = 4 };
+    enum { N = 1000, EACH_KIB = 1 };
     struct siege *siege = *state;
     struct rj_ws_client *clients = calloc(N, sizeof *clients);
     allow_descriptors(N + 100);
