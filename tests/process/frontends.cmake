@@ -5,7 +5,7 @@ target_link_libraries(rj_test_ws PUBLIC rj_base)
 
 add_executable(engineio-echo ../support/engineio_echo.c)
 target_link_libraries(engineio-echo PRIVATE rj_gateway)
-set_target_properties(engineio-echo PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/bin)
+set_target_properties(engineio-echo PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJECT_BINARY_DIR}/bin)
 
 add_library(rj_test_engineio STATIC engineio_support.c)
 target_link_libraries(rj_test_engineio PUBLIC rj_test_ws rj_test_process PkgConfig::CMOCKA)

@@ -12,6 +12,6 @@ rj_unit_tests(test_wire unit rj_proto)
 
 foreach(test the_tree_keeps_the_rules a_broken_rule_is_found)
     add_test(NAME unit.test_dependencies.${test}
-             COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/test_dependencies.sh ${test} ${CMAKE_SOURCE_DIR})
+             COMMAND bash ${CMAKE_CURRENT_SOURCE_DIR}/test_dependencies.sh ${test} ${PROJECT_SOURCE_DIR})
     set_tests_properties(unit.test_dependencies.${test} PROPERTIES LABELS unit TIMEOUT 60)
 endforeach()
