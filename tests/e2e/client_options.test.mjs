@@ -72,8 +72,9 @@ for (const { name, options } of STOCK) {
   test(`${name}: headers of the client's choice, cookies among them, reach the backend`, async (scope) => {
     const backend = await Backend.open(scope, { allEvents: true });
     const headers = { cookie: "session=a1; theme=dark", authorization: "Bearer t", "x-app": "seven" };
-    await scope.client({ ...options, withCredentials: true, extraHeaders: { ...headers } }); // it changes the object
-    const { handshake } = await backend.saw("open");
+    const extraHeaders = { ...headers }; // the library changes it
+    const client = await scope.client({ ...options, withCredentials: true, extraHeaders });
+    const { handshake } = await backend.sawOf("open", client.id);
     for (const [header, value] of Object.entries(headers)) assert.equal(handshake.headers[header], value);
   });
 
@@ -86,8 +87,9 @@ for (const { name, options } of STOCK) {
     const got = () => client.events.filter(({ event }) => event === "typing").map(({ args }) => args[0]);
     await backend.emit({ ...toAll, volatile: true }, "typing", "now");
     await until(() => got().length > 0, "the volatile message");
+    const { id } = client;
     await client.drop();
-    await backend.saw("close");
+    await backend.sawOf("close", id);
     await backend.emit({ ...toAll, volatile: true }, "typing", "never");
     await client.connected(2);
     await backend.emit(toAll, "typing", "end");

@@ -107,6 +107,12 @@ export class Backend extends Process {
     return this.of(kind, name)[count - 1];
   }
 
+  /** The same for the first that is about this socket: a client of the test before may still be leaving. */
+  async sawOf(kind, sid) {
+    const find = () => this.of(kind).find((item) => item.sid === sid);
+    return until(find, () => `${kind} of ${sid} at ${this}`);
+  }
+
   heard(line) {
     if (!line.startsWith("{")) return;
     const item = JSON.parse(line);
