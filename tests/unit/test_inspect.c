@@ -399,6 +399,28 @@ static void a_store_of_format_1_is_checked_and_migrated(void **state)
     rj_buf_free(&findings.text);
 }
 
+/* One that was last opened by a program that knew of no presence, but the same format. */
+static void a_store_without_a_table_that_came_later_is_checked_and_opened(void **state)
+{
+    struct fixture *f = *state;
+    struct findings findings;
+    struct planting planting = begin(f);
+    assert_int_equal(mdb_drop(planting.txn, planting.env.kv[RJ_TABLE_PRESENCE], 1), 0);
+    end(&planting);
+    expect_whole(f->path, 10);
+    check(f->path, &findings);
+    assert_int_equal(findings.report.pairs[RJ_TABLE_PRESENCE], 0);
+    rj_buf_free(&findings.text);
+    open_store(f);
+    rj_store_put(f->store, RJ_TABLE_PRESENCE, rj_span_str("k"), rj_span_str("v"), RJ_ANY_VERSION, NULL, NULL);
+    settle(f->store);
+    rj_store_close(&f->store);
+    check(f->path, &findings);
+    assert_string_equal(rj_buf_cstr(&findings.text), "");
+    assert_int_equal(findings.report.pairs[RJ_TABLE_PRESENCE], 1);
+    rj_buf_free(&findings.text);
+}
+
 static void a_seq_that_was_lost_with_the_end_of_the_log_is_found(void **state)
 {
     struct fixture *f = *state;
@@ -586,6 +608,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_wrong_receipt_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_missing_name_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_store_of_format_1_is_checked_and_migrated, set_up_records, tear_down),
+    cmocka_unit_test_setup_teardown(a_store_without_a_table_that_came_later_is_checked_and_opened,
+                                    set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_wrong_floor_is_found, set_up_records, tear_down),
     cmocka_unit_test_setup_teardown(a_seq_that_was_lost_with_the_end_of_the_log_is_found, set_up_records,
                                     tear_down),
