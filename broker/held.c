@@ -90,6 +90,13 @@ static bool plan_unread(const struct rj_request *request, uint8_t prefix[static 
     return true;
 }
 
+static bool plan_presence(const struct rj_request *request, uint8_t key[static RJ_TARGET_KEY_MAX],
+                          struct rj_store_warm *what)
+{
+    return plan_room(request, request->command->presence->room, key, what) &&
+           !rj_store_room_is_loaded(request->broker->store, what->room);
+}
+
 /* False: the command reads nothing that may have to come from the disk. */
 static bool plan(const struct rj_request *request, uint8_t key[static RJ_TARGET_KEY_MAX],
                  struct rj_store_warm *what)
@@ -98,6 +105,7 @@ static bool plan(const struct rj_request *request, uint8_t key[static RJ_TARGET_
     case REJOIN__COMMAND__KIND_CONNECT: return plan_connect(request, what);
     case REJOIN__COMMAND__KIND_JOIN: return plan_join(request, key, what);
     case REJOIN__COMMAND__KIND_HISTORY: return plan_history(request, key, what);
+    case REJOIN__COMMAND__KIND_PRESENCE: return plan_presence(request, key, what);
     case REJOIN__COMMAND__KIND_UNREAD: return plan_unread(request, key, what);
     default: return false;
     }
