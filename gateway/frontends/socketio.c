@@ -13,7 +13,6 @@
 #include "proto/base/mem.h"
 
 enum {
-    HELD_PAYLOADS = 4,            /* what a packet may hold, unless a setting says so */
     SPARE_FDS = 64,               /* for everything that is no client's connection */
     UNASKED_CONNECTIONS = 100000, /* when no setting says how many */
     MAX_ROUTES = 4,
@@ -321,14 +320,7 @@ enum rj_status rj_socketio_open(struct rj_gateway *gateway, struct rj_socketio *
     front->gateway = gateway;
     front->armed_ms = UINT64_MAX;
     front->max_peers = connections_possible(conf->max_connections);
-    front->shared.gateway = gateway;
-    front->shared.has_recovery = conf->recovery;
-    front->shared.limits.attachments = conf->max_attachments;
-    front->shared.limits.held_bytes =
-        conf->max_packet_bytes ? conf->max_packet_bytes : HELD_PAYLOADS * conf->max_payload_bytes;
-    front->shared.max_clients = conf->max_clients_per_connection;
-    rj_timeq_init(&front->shared.joins, conf->connect_timeout_ms);
-    rj_timeq_init(&front->shared.halves, conf->attachments_timeout_ms);
+    rj_sio_init(&front->shared, gateway);
     front->timer = rj_calloc(1, sizeof *front->timer);
     uv_timer_init(gateway->loop, front->timer);
     front->eio = open_eio(front);
@@ -374,14 +366,10 @@ void rj_socketio_close(struct rj_socketio **taken)
     *taken = NULL;
     rj_listener_close(&front->listener);
     rj_eio_free(&front->eio, RJ_REASON_SERVER_SHUTTING_DOWN);
-    rj_sio_free_dead(&front->shared);
     uv_close((uv_handle_t *)front->timer, free_timer);
     rj_server_close(&front->server);
     rj_files_free(&front->client_files);
     rj_files_free(&front->page_files);
-    rj_buf_free(&front->shared.scratch);
-    rj_buf_free(&front->shared.pid);
-    rj_buf_free(&front->shared.offset);
-    rj_buf_free(&front->shared.auth);
+    rj_sio_fini(&front->shared);
     free(front);
 }

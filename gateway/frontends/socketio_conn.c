@@ -5,6 +5,7 @@
 #include "gateway/bucket.h"
 #include "gateway/engineio.h"
 #include "gateway/frontends/packet_frame.h"
+#include "gateway/gateway.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
@@ -14,6 +15,8 @@ enum { MAX_NSP_BYTES = 128 };
 
 /* In the long run; all the namespaces that a connection may have can be joined at once. */
 enum { CONNECTS_A_SECOND = 10 };
+
+enum { HELD_PAYLOADS = 4 }; /* what a packet may hold, unless a setting says so */
 
 struct member {
     struct rj_client *client;
@@ -315,6 +318,30 @@ const struct rj_eio_callbacks rj_sio_callbacks = {
 };
 
 #define CONN_OF(entry, member) ((struct rj_sio_conn *)((char *)(entry)-offsetof(struct rj_sio_conn, member)))
+
+void rj_sio_init(struct rj_sio_shared *shared, struct rj_gateway *gateway)
+{
+    const struct rj_gateway_conf *conf = gateway->conf;
+    *shared = (struct rj_sio_shared){
+        .gateway = gateway,
+        .limits = {.attachments = conf->max_attachments,
+                   .held_bytes = conf->max_packet_bytes ? conf->max_packet_bytes
+                                                        : HELD_PAYLOADS * conf->max_payload_bytes},
+        .has_recovery = conf->recovery,
+        .max_clients = conf->max_clients_per_connection,
+    };
+    rj_timeq_init(&shared->joins, conf->connect_timeout_ms);
+    rj_timeq_init(&shared->halves, conf->attachments_timeout_ms);
+}
+
+void rj_sio_fini(struct rj_sio_shared *shared)
+{
+    rj_sio_free_dead(shared);
+    rj_buf_free(&shared->scratch);
+    rj_buf_free(&shared->pid);
+    rj_buf_free(&shared->offset);
+    rj_buf_free(&shared->auth);
+}
 
 void rj_sio_tick(struct rj_sio_shared *shared, uint64_t now_ms)
 {

@@ -27,6 +27,11 @@ struct rj_sio_shared {
     uint64_t forced_closes; /* for breaking the protocol's order, or for joining nothing in time */
 };
 
+/* Sets it up as the gateway's settings say. */
+void rj_sio_init(struct rj_sio_shared *shared, struct rj_gateway *gateway);
+/* Frees what it holds. All connections are closed. */
+void rj_sio_fini(struct rj_sio_shared *shared);
+
 /* For rj_eio_options: `context` is the struct rj_sio_shared. */
 extern const struct rj_eio_callbacks rj_sio_callbacks;
 

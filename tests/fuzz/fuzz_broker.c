@@ -20,49 +20,37 @@ enum {
     NO_TURN = 0x80,          /* in a step's first byte: the broker does not get its turn yet */
 };
 
-/* Small limits, so that they are met. Settings that a struct rj_conf has and this does not: 0. */
+static struct rj_conf defaults; /* read once, before the first input */
+
+/* As a broker has it, with every feature on in some room, and small limits, so that they are met. */
 static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
 {
-    static char *namespaces[] = {"/", "/chat", NULL}, *all_rooms[] = {"*", NULL};
-    static char *tells[] = {"b* events=off", "*", NULL};
-    *conf = (struct rj_conf){
-        .data = "fuzz",
-        .gateways = "fuzz",
-        .backends = "fuzz",
-        .namespaces = namespaces,
-        .identity = a & 1 ? RJ_IDENTITY_NONE : RJ_IDENTITY_CLAIMED,
-        .room_policy = a & 2 ? RJ_ROOMS_OPEN : RJ_ROOMS_MEMBERS,
-        .session_lifetime_ms = a & 4 ? 1000 : LONGEST_LIFE_MS,
-        .lease_ms = LEASE_MS,
-        .ping_ms = 1000,
-        .max_frame_bytes = 1 << 20,
-        .max_data_bytes = a & 8 ? 64 : 100000,
-        .rooms_per_client = a & 16 ? 2 : 100,
-        .history_default = 2,
-        .history_max = 5,
-        .optimistic_rooms = b & 64 ? all_rooms : NULL,
-        .read_cursors = b & 128 ? 1 : 100,
-        .receipt_rooms = all_rooms,
-        .receipt_members = b & 128 ? 1 : 100,
-        .receipt_interval_ms = b & 64 ? 250 : 0,
-        .max_in_flight = a & 32 ? 3 : 10000,
-        .dedupe_window_ms = 600000,
-        .dedupe_gateway_ms = 120000,
-        .dedupe_max = 1000,
-        .dedupe_max_source = 100,
-        .handler_timeout_ms = 10000,
-        .handler_timeout_max_ms = 60000,
-        .handler_queue = b & 1 ? 2 : 1000,
-        .handler_queue_bytes = b & 2 ? 1000 : 1000000,
-        .max_admissions = b & 4 ? 1 : 100,
-        .max_admission_bytes = b & 8 ? 1000 : 1000000,
-        .max_asks = b & 16 ? 1 : 100,
-        .max_ask_bytes = b & 32 ? 1000 : 1000000,
-        .presence_rules = b & 64 ? NULL : tells,
-        .presence_grace_ms = b & 128 ? 0 : 5000,
-        .presence_burst = 2,
-        .last_seen_lifetime_ms = 60000,
-    };
+    *conf = defaults;
+    conf->identity = a & 1 ? RJ_IDENTITY_NONE : RJ_IDENTITY_CLAIMED;
+    conf->room_policy = a & 2 ? RJ_ROOMS_OPEN : RJ_ROOMS_MEMBERS;
+    conf->session_lifetime_ms = a & 4 ? 1000 : LONGEST_LIFE_MS;
+    conf->lease_ms = LEASE_MS;
+    conf->max_frame_bytes = 1 << 20;
+    conf->max_data_bytes = a & 8 ? 64 : 100000;
+    conf->rooms_per_client = a & 16 ? 2 : 100;
+    conf->history_default = 2;
+    conf->history_max = 5;
+    conf->max_in_flight = a & 32 ? 3 : 10000;
+    conf->read_cursors = a & 64 ? 2 : 100;
+    conf->receipt_members = a & 128 ? 1 : 100;
+    conf->receipt_interval_ms = b & 64 ? 250 : 0;
+    conf->optimistic_rooms = b & 64 ? defaults.optimistic_rooms : NULL;
+    conf->handler_queue = b & 1 ? 2 : 1000;
+    conf->handler_queue_bytes = b & 2 ? 1000 : 1000000;
+    conf->max_admissions = b & 4 ? 1 : 100;
+    conf->max_admission_bytes = b & 8 ? 1000 : 1000000;
+    conf->max_asks = b & 16 ? 1 : 100;
+    conf->max_ask_bytes = b & 32 ? 1000 : 1000000;
+    conf->presence_rules = b & 64 ? NULL : defaults.presence_rules;
+    conf->presence_grace_ms = b & 128 ? 0 : 5000;
+    conf->presence_burst = 2;
+    conf->last_seen_lifetime_ms = 60000;
+    conf->contest_window_ms = b & 4 ? 0 : 30000;
 }
 
 /* -------------------------------------------------------------------------------------------- steps */
@@ -319,7 +307,28 @@ static void leave(struct fuzz_world *world)
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    char *args[] =
+        {
+            "fuzz",
+            "--data",
+            "fuzz",
+            "--gateways",
+            "fuzz",
+            "--backends",
+            "fuzz",
+            "--namespaces",
+            "/,/chat",
+            "--optimistic-rooms",
+            "b",
+            "--presence-rules",
+            "b* events=off,*",
+            NULL,
+        },
+         *env[] = {NULL};
+    int exit_code;
     (void)argc, (void)argv;
+    HOLDS(rj_conf_load(&defaults, (int)(sizeof args / sizeof *args) - 1, args, env, &exit_code) ==
+          RJ_SETTINGS_RUN);
     /* Peers can make the broker log at will; FUZZ_LOG=1 shows it. */
     rj_log_setup(getenv("FUZZ_LOG") ? RJ_LOG_DEBUG : RJ_LOG_ERROR + 1, RJ_LOG_TEXT, "fuzz");
     return 0;

@@ -50,6 +50,8 @@ struct world {
 /* fake_zmq.h and gateway.h leave no other way. */
 static struct world *the_world;
 
+static struct rj_gateway_conf defaults; /* read once, before the first input */
+
 /* -------------------------------------------------------------------------------------------
  * gateway/gateway.h */
 
@@ -405,27 +407,19 @@ static void open_world(struct world *world, uint8_t a, uint8_t b)
     memset(world, 0, sizeof *world);
     the_world = world;
     fake_clock_reset();
-    world->conf = (struct rj_gateway_conf){
-        .broker = "fuzz",
-        .recovery = !(a & 1),
-        .max_payload_bytes = 100000,
-        .max_attachments = 3,
-        .queue_bytes = a & 2 ? 50 : 100000,
-        .stuck_timeout_ms = 10000,
-        .command_timeout_ms = COMMAND_TIMEOUT_MS,
-        .max_pending = a & 4 ? 3 : 1000,
-        .max_pending_client = a & 8 ? 1 : 100,
-        .max_asks = b & 1 ? 1 : 100,
-        .max_clients_per_connection = b & 2 ? 1 : 10,
-    };
+    world->conf = defaults;
+    world->conf.recovery = !(a & 1);
+    world->conf.max_payload_bytes = 100000;
+    world->conf.max_attachments = 3;
+    world->conf.queue_bytes = a & 2 ? 50 : 100000;
+    world->conf.stuck_timeout_ms = 10000;
+    world->conf.command_timeout_ms = COMMAND_TIMEOUT_MS;
+    world->conf.max_pending = a & 4 ? 3 : 1000;
+    world->conf.max_pending_client = a & 8 ? 1 : 100;
+    world->conf.max_asks = b & 1 ? 1 : 100;
+    world->conf.max_clients_per_connection = b & 2 ? 1 : 10;
     world->gateway.conf = &world->conf;
-    world->shared.gateway = &world->gateway;
-    world->shared.has_recovery = world->conf.recovery;
-    world->shared.limits =
-        (struct rj_sio_limits){world->conf.max_attachments, 2 * world->conf.max_payload_bytes};
-    world->shared.max_clients = world->conf.max_clients_per_connection;
-    rj_timeq_init(&world->shared.joins, 45000);
-    rj_timeq_init(&world->shared.halves, 30000);
+    rj_sio_init(&world->shared, &world->gateway);
     world->gateway.link = rj_link_open(&world->gateway);
     HOLDS(world->gateway.link);
 }
@@ -478,18 +472,16 @@ static void close_world(struct world *world)
     rj_cohorts_free(&gateway->cohorts);
     rj_arena_free(&gateway->arena);
     rj_buf_free(&gateway->scratch);
-    rj_sio_free_dead(&world->shared);
-    rj_buf_free(&world->shared.scratch);
-    rj_buf_free(&world->shared.pid);
-    rj_buf_free(&world->shared.offset);
-    rj_buf_free(&world->shared.auth);
+    rj_sio_fini(&world->shared);
     rj_arena_free(&world->arena);
     fake_zmq_reset();
 }
 
 int LLVMFuzzerInitialize(int *argc, char ***argv)
 {
+    char *args[] = {"fuzz", "--listen", "192.0.2.1:1", "--broker", "fuzz", NULL}, *env[] = {NULL};
     (void)argc, (void)argv;
+    HOLDS(rj_gateway_conf_load(5, args, env, &defaults) == RJ_SETTINGS_RUN);
     /* Peers can make the gateway log at will; FUZZ_LOG=1 shows it. */
     rj_log_setup(getenv("FUZZ_LOG") ? RJ_LOG_DEBUG : RJ_LOG_ERROR + 1, RJ_LOG_TEXT, "fuzz");
     return 0;

@@ -1,5 +1,5 @@
-/* Patterns and the rules of retention and presence, compared with a slow and obvious matcher. The input is a
- * line with a rule (or a pattern), a line with a namespace, and the name that is to be matched.
+/* Patterns and retention rules, compared with a slow and obvious matcher. The input is a line with a rule (or
+ * a pattern), a line with a namespace, and the name that is to be matched.
  */
 #include <ctype.h>
 
@@ -7,6 +7,7 @@
 #include "broker/presence_rules.h"
 #include "broker/retention.h"
 #include "broker/room.h"
+#include "broker/room_pattern.h"
 #include "rejoin.pb-c.h"
 #include "tests/fuzz/fuzz.h"
 
@@ -43,11 +44,17 @@ static void try_pattern(const char *pattern, const char *name)
         HOLDS(rj_pattern_matches(pattern, name) == slow_matches(rj_span_str(pattern), rj_span_str(name), 0));
 }
 
-static void try_rule(char *rule, const char *nsp, const char *name)
+/* A rule's pattern and namespace as it was understood, and what is asked of it. */
+static bool is_meant(const char *rule_nsp, const char *pattern, const char *nsp, const char *name)
+{
+    return (!rule_nsp || strcmp(rule_nsp, nsp) == 0) &&
+           slow_matches(rj_span_str(pattern), rj_span_str(name), '?');
+}
+
+static void try_retention(char *rule, struct rj_span key, bool is_room, const char *nsp, const char *name)
 {
     struct rj_retention retention;
     char *rules[] = {rule, NULL};
-    uint8_t key[RJ_TARGET_KEY_MAX];
     const char *wrong = rj_retention_check(rule);
     HOLDS(!wrong || *wrong);
     if (wrong)
@@ -55,37 +62,52 @@ static void try_rule(char *rule, const char *nsp, const char *name)
     rj_retention_init(&retention, rules);
     HOLDS(retention.n == 1);
     const struct rj_retention_rule *parsed = &retention.rules[0];
-    bool is_meant = (!parsed->nsp || strcmp(parsed->nsp, nsp) == 0) &&
-                    slow_matches(rj_span_str(parsed->pattern), rj_span_str(name), '?');
-    for (uint8_t kind = 0; kind <= REJOIN__TARGET__KIND__USER; kind++) {
-        size_t len = rj_target_key(key, kind, nsp, name);
-        size_t picked = rj_retention_pick(&retention, rj_span_of(key, len));
-        HOLDS(picked == (kind == REJOIN__TARGET__KIND__ROOM && is_meant ? 0 : SIZE_MAX));
-    }
+    bool meant = is_room && is_meant(parsed->nsp, parsed->pattern, nsp, name);
+    HOLDS(rj_retention_pick(&retention, key) == (meant ? 0 : SIZE_MAX));
     rj_retention_free(&retention);
 }
 
-static void try_presence_rule(char *rule, const char *nsp, const char *name)
+static void try_presence(char *rule, struct rj_span key, bool is_room, const char *nsp, const char *name)
 {
-    struct rj_presence_rules rules;
-    char *texts[] = {rule, NULL};
-    uint8_t key[RJ_TARGET_KEY_MAX];
+    struct rj_presence_rules presence = {0};
+    char *rules[] = {rule, NULL};
     const char *wrong = rj_presence_rules_check(rule);
     HOLDS(!wrong || *wrong);
     if (wrong)
         return;
-    rj_presence_rules_init(&rules, texts, 5000, 100);
-    HOLDS(rules.n == 1);
-    const struct rj_presence_rule *parsed = &rules.list[0];
+    rj_presence_rules_init(&presence, rules, 5000, 100);
+    HOLDS(presence.n == 1);
+    const struct rj_presence_rule *parsed = &presence.list[0];
     HOLDS(parsed->grace_ms <= RJ_PRESENCE_GRACE_MOST_MS && parsed->burst <= RJ_PRESENCE_BURST_MOST);
-    bool is_meant = parsed->tells && (!parsed->nsp || strcmp(parsed->nsp, nsp) == 0) &&
-                    slow_matches(rj_span_str(parsed->pattern), rj_span_str(name), '?');
+    bool meant = is_room && parsed->tells && is_meant(parsed->nsp, parsed->pattern, nsp, name);
+    HOLDS((rj_presence_rules_pick(&presence, key) != NULL) == meant);
+    rj_presence_rules_free(&presence);
+}
+
+static void try_rooms(char *rule, struct rj_span key, bool is_room)
+{
+    struct rj_room_patterns patterns = {0};
+    char *rules[] = {rule, NULL};
+    const char *wrong = rj_room_pattern_check(rule);
+    HOLDS(!wrong || *wrong);
+    if (wrong)
+        return;
+    rj_room_patterns_init(&patterns, rules);
+    HOLDS(patterns.n == 1);
+    HOLDS(is_room || !rj_room_patterns_match(&patterns, key));
+    rj_room_patterns_free(&patterns);
+}
+
+static void try_rules(char *rule, const char *nsp, const char *name)
+{
+    uint8_t bytes[RJ_TARGET_KEY_MAX];
     for (uint8_t kind = 0; kind <= REJOIN__TARGET__KIND__USER; kind++) {
-        size_t len = rj_target_key(key, kind, nsp, name);
-        const struct rj_presence_rule *picked = rj_presence_rules_pick(&rules, rj_span_of(key, len));
-        HOLDS(picked == (kind == REJOIN__TARGET__KIND__ROOM && is_meant ? parsed : NULL));
+        bool is_room = kind == REJOIN__TARGET__KIND__ROOM;
+        struct rj_span key = rj_span_of(bytes, rj_target_key(bytes, kind, nsp, name));
+        try_retention(rule, key, is_room, nsp, name);
+        try_presence(rule, key, is_room, nsp, name);
+        try_rooms(rule, key, is_room);
     }
-    rj_presence_rules_free(&rules);
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
@@ -97,8 +119,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     snprintf(nsp, sizeof nsp, "%.*s", (int)line.len, (const char *)line.data);
     snprintf(name, sizeof name, "%.*s", (int)rest.len, (const char *)rest.data);
     try_pattern(rule, name);
-    try_rule(rule, nsp, name);
-    try_presence_rule(rule, nsp, name);
+    try_rules(rule, nsp, name);
 
     /* What comes from a damaged store need not have the shape of a key. */
     struct rj_span key = rj_span_of(data, size < RJ_TARGET_KEY_MAX ? size : RJ_TARGET_KEY_MAX);
