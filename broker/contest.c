@@ -141,8 +141,11 @@ enum rj_status rj_contest_begin(struct rj_request *request)
 bool rj_contest_resume(const struct rj_request *request)
 {
     struct rj_contest *contest = find(request->broker, request->peer->slot, request->to.client);
-    if (contest)
+    if (contest && contest->to.id == request->to.id)
         contest->to = request->to;
+    else if (contest)
+        rj_reply_error(request->broker, request->to, RJ_CONFLICT,
+                       "the client contests for a session already");
     return contest != NULL;
 }
 

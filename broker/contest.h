@@ -12,7 +12,8 @@
 
 #include "broker/reply.h"
 
-/* A Connect that waits already, repeated on a fresh stream. True: it waits on. */
+/* A Connect that waits already, repeated on a fresh stream; another one of that client is refused. True: it
+ * is dealt with. */
 bool rj_contest_resume(const struct rj_request *request);
 
 /* Whether the session that is presented must be contested for. */

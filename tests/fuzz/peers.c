@@ -161,6 +161,7 @@ static void on_item(struct fuzz_world *world, struct fuzz_peer *peer, const Rejo
         break;
     case REJOIN__ITEM__KIND_REPLY: on_reply(world, peer, item->reply); break;
     case REJOIN__ITEM__KIND_DELIVER: on_deliver(world, peer, item->deliver); break;
+    case REJOIN__ITEM__KIND_PROBE: add(peer->probes, &peer->n_probes, item->probe->client); break;
     case REJOIN__ITEM__KIND_KICK: forget_client(peer, item->kick->client); break;
     case REJOIN__ITEM__KIND_CAUGHT_UP: HOLDS(item->caught_up->upto <= memory_store_committed()); break;
     case REJOIN__ITEM__KIND_JOB:
@@ -280,7 +281,7 @@ void peer_cut(struct fuzz_peer *peer)
     if (peer->route)
         fake_bus_cut(peer->route);
     peer->route = 0;
-    peer->n_pings = peer->n_jobs = peer->n_asks = 0;
+    peer->n_pings = peer->n_jobs = peer->n_asks = peer->n_probes = 0;
 }
 
 void peer_hello(struct fuzz_world *world, struct fuzz_peer *peer, Rejoin__Hello *given)
@@ -389,12 +390,19 @@ void peer_behave(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_b
 {
     Rejoin__Item item = REJOIN__ITEM__INIT;
     Rejoin__Pong pong = REJOIN__PONG__INIT;
-    size_t n_pings = peer->n_pings, n_jobs = peer->n_jobs, n_asks = peer->n_asks;
-    peer->n_pings = peer->n_jobs = peer->n_asks = 0;
+    Rejoin__Alive alive = REJOIN__ALIVE__INIT;
+    size_t n_pings = peer->n_pings, n_jobs = peer->n_jobs, n_asks = peer->n_asks, n_probes = peer->n_probes;
+    peer->n_pings = peer->n_jobs = peer->n_asks = peer->n_probes = 0;
     item.kind_case = REJOIN__ITEM__KIND_PONG;
     item.pong = &pong;
     for (size_t i = 0; i < n_pings; i++) {
         pong.nonce = peer->pings[i];
+        push(peer, &item);
+    }
+    item.kind_case = REJOIN__ITEM__KIND_ALIVE;
+    item.alive = &alive;
+    for (size_t i = 0; i < n_probes; i++) {
+        alive.client = peer->probes[i];
         push(peer, &item);
     }
     for (size_t i = 0; i < n_jobs; i++)

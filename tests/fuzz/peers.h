@@ -53,8 +53,8 @@ struct fuzz_peer {
     uint64_t number, last_pos;
 
     /* What the broker has asked for. */
-    uint64_t pings[TODO_MAX], jobs[TODO_MAX], asks[TODO_MAX];
-    size_t n_pings, n_jobs, n_asks;
+    uint64_t pings[TODO_MAX], jobs[TODO_MAX], asks[TODO_MAX], probes[TODO_MAX];
+    size_t n_pings, n_jobs, n_asks, n_probes;
 };
 
 struct fuzz_world {
@@ -94,7 +94,7 @@ void peer_attach_all(struct fuzz_world *world, struct fuzz_peer *peer);
 /* Says again what is unanswered, as a peer does on a fresh stream. */
 void peer_repeat(struct fuzz_world *world, struct fuzz_peer *peer);
 
-/* Does what the broker has asked for: Pongs, Answers, Asked. */
+/* Does what the broker has asked for: Pongs, Answers, Asked, Alive. */
 void peer_behave(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how);
 
 /* Every Command that could be answered has been. */

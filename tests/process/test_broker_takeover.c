@@ -201,6 +201,20 @@ static void a_rival_that_goes_leaves_nothing_behind(void **state)
     close_world(&world);
 }
 
+static void another_connect_of_a_rival_is_refused(void **state)
+{
+    (void)state;
+    struct world world;
+    struct who who = begin_contested(&world, patient);
+    uint64_t first = present(&world.a, 2, &who);
+    expect_probe(&world.b, 5);
+    uint64_t second = present(&world.a, 2, &who);
+    assert_true(rj_test_failed_with(rj_test_peer_reply(&world.a, second), "conflict"));
+    say_alive(&world.b, 5);
+    assert_false(answer_to(&world.a, first)->recovered);
+    close_world(&world);
+}
+
 static void a_contest_outlives_the_rivals_stream(void **state)
 {
     (void)state;
@@ -378,6 +392,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(who_gives_no_sign_of_life_loses_the_session),
     cmocka_unit_test(when_the_holder_goes_the_rival_need_not_wait),
     cmocka_unit_test(a_rival_that_goes_leaves_nothing_behind),
+    cmocka_unit_test(another_connect_of_a_rival_is_refused),
     cmocka_unit_test(a_contest_outlives_the_rivals_stream),
     cmocka_unit_test(without_a_window_the_last_one_wins),
     cmocka_unit_test(rivals_for_one_session_come_to_rest_with_one_winner),
