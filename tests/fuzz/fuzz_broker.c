@@ -319,7 +319,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
             "--namespaces",
             "/,/chat",
             "--optimistic-rooms",
-            "b",
+            "*",
             "--presence-rules",
             "b* events=off,*",
             NULL,
