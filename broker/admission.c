@@ -243,7 +243,12 @@ static void on_no_namespace(void *ctx, struct rj_deadline *deadline)
 {
     struct rj_admission *admission =
         (struct rj_admission *)((char *)deadline - offsetof(struct rj_admission, deadline));
-    fail(ctx, admission, RJ_BAD_NAMESPACE);
+    struct rj_broker *broker = ctx;
+    uint64_t until_ms = rj_namespaces_awaited_until_ms(broker);
+    if (broker->now_ms < until_ms) /* a backend has come meanwhile, and others may follow */
+        rj_deadline_set(&broker->serving.deadlines, deadline, until_ms);
+    else
+        fail(broker, admission, RJ_BAD_NAMESPACE);
 }
 
 enum rj_status rj_admission_begin(struct rj_request *request, const char *user)
@@ -269,8 +274,7 @@ enum rj_status rj_admission_begin(struct rj_request *request, const char *user)
     if (rj_namespace_is_known(broker, connect->namespace_))
         ask_next(broker, admission, connect);
     else
-        rj_deadline_set(&serving->deadlines, &admission->deadline,
-                        broker->started_ms + broker->conf->lease_ms);
+        rj_deadline_set(&serving->deadlines, &admission->deadline, rj_namespaces_awaited_until_ms(broker));
     return RJ_OK;
 }
 
@@ -299,10 +303,13 @@ void rj_admissions_retry(struct rj_broker *broker)
         if (!admission->deadline.place)
             continue;
         Rejoin__Connect *connect = connect_of(broker, admission);
-        if (!rj_namespace_is_known(broker, connect->namespace_))
-            continue;
-        rj_deadline_clear(&broker->serving.deadlines, &admission->deadline);
-        ask_next(broker, admission, connect);
+        if (rj_namespace_is_known(broker, connect->namespace_)) {
+            rj_deadline_clear(&broker->serving.deadlines, &admission->deadline);
+            ask_next(broker, admission, connect);
+        } else {
+            rj_deadline_set(&broker->serving.deadlines, &admission->deadline,
+                            rj_namespaces_awaited_until_ms(broker));
+        }
     }
 }
 

@@ -211,7 +211,8 @@ enum rj_status rj_connect_go_on(struct rj_request *request)
     struct rj_broker *broker = request->broker;
     const Rejoin__Connect *connect = request->command->connect;
     bool is_known = rj_namespace_is_known(broker, connect->namespace_);
-    if (!is_known && !rj_namespace_may_come(broker, connect->namespace_))
+    if (!is_known && (!rj_namespace_may_come(broker, connect->namespace_) ||
+                      broker->now_ms >= rj_namespaces_awaited_until_ms(broker)))
         return RJ_BAD_NAMESPACE;
     bool is_asked = rj_groups_next_admitting(&broker->serving.groups, connect->namespace_, NULL) != NULL;
     struct rj_buf user = {0};

@@ -9,6 +9,9 @@
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
 
+/* Backends are started together: when none has come for so long, the others are not on their way. */
+enum { QUIET_MS = 2000 };
+
 /* ------------------------------------------------------------------------------------------ the table */
 
 /* Where the group stands, or would stand. */
@@ -108,6 +111,7 @@ struct rj_group *rj_groups_set(struct rj_broker *broker, const Rejoin__Serve *se
     struct rj_groups *groups = &broker->serving.groups;
     struct rj_group *group = rj_groups_find(groups, serve->group);
     bool is_new = !group;
+    groups->served_ms = broker->now_ms;
     if (is_new && groups->n >= RJ_GROUPS_MAX)
         return NULL;
     if (is_new) {
@@ -207,4 +211,11 @@ bool rj_namespace_is_known(const struct rj_broker *broker, const char *nsp)
 bool rj_namespace_may_come(const struct rj_broker *broker, const char *nsp)
 {
     return has_form(nsp) && broker->now_ms - broker->started_ms < broker->conf->lease_ms;
+}
+
+uint64_t rj_namespaces_awaited_until_ms(const struct rj_broker *broker)
+{
+    uint64_t served_ms = broker->serving.groups.served_ms;
+    uint64_t most_ms = broker->started_ms + broker->conf->lease_ms;
+    return served_ms && served_ms + QUIET_MS < most_ms ? served_ms + QUIET_MS : most_ms;
 }

@@ -14,6 +14,7 @@ struct rj_broker;
 struct rj_groups {
     struct rj_group **list; /* ascending by name */
     size_t n, cap;
+    uint64_t served_ms; /* the last Serve; 0: none since the start */
 };
 
 /* Reads what is remembered. A record that cannot be read is logged and left out. */
@@ -55,5 +56,11 @@ bool rj_namespace_is_known(const struct rj_broker *broker, const char *nsp);
 
 /* Not known, but the broker has been up for less than a lease, and backends may be on their way back. */
 bool rj_namespace_may_come(const struct rj_broker *broker, const char *nsp);
+
+/* Until when a client that wants an unknown namespace should wait, on broker->now_ms's clock: at most until
+ * the broker has been up for a lease, and no longer than a moment after the last backend that came. Groups
+ * that have served before are remembered with their namespaces, so this is for those that come for the first
+ * time. */
+uint64_t rj_namespaces_awaited_until_ms(const struct rj_broker *broker);
 
 #endif

@@ -193,7 +193,7 @@ static void a_pattern_names_the_namespaces_of_a_group(void **state)
     assert_string_equal(get_opened(&world.one)->socket->namespace_, "/shop-7");
     enter(&world.gateway, 2);
     assert_failed(&world.gateway, say_event(&world.gateway, 2, "order", "[]", 0, false), "no_handler");
-    /* An unknown one waits for a lease after the start: a backend may be on its way. */
+    /* An unknown one waits for a moment after the start: a backend may be on its way. */
     uint64_t early = say_connect(&world.gateway, 3, "/cafe", NULL, NULL);
     uint64_t unknown = say_connect(&world.gateway, 4, "/bar", NULL, NULL);
     say_connect(&world.gateway, 5, "bar", NULL, NULL);
@@ -282,6 +282,21 @@ static void a_namespace_that_a_group_drops_ends_its_sockets_for_all_instances(vo
     const Rejoin__Opened *opened = get_opened(&world.two);
     assert_string_equal(opened->socket->sid, sid);
     assert_true(opened->adopted);
+    close_world(&world);
+}
+
+static void an_unknown_namespace_is_refused_soon_after_backends_have_come(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, (const char *[]){"--lease", "3600000", "--ping", "100", NULL});
+    /* Nobody has come yet: the client waits … */
+    uint64_t early = say_connect(&world.gateway, 1, "/bar", NULL, NULL);
+    assert_true(rj_test_peer_metric(&world.gateway, "rejoin_broker_admissions_waiting") == 1);
+    /* … but not for the hour when those that have do not serve it. */
+    serve(&world.one, &everything);
+    assert_failed(&world.gateway, early, "invalid_namespace");
+    assert_failed(&world.gateway, say_connect(&world.gateway, 2, "/bar", NULL, NULL), "invalid_namespace");
     close_world(&world);
 }
 
@@ -552,6 +567,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(events_that_wait_when_their_socket_goes_are_still_given),
     cmocka_unit_test(a_gateway_that_is_lost_closes_its_sockets),
     cmocka_unit_test(a_pattern_names_the_namespaces_of_a_group),
+    cmocka_unit_test(an_unknown_namespace_is_refused_soon_after_backends_have_come),
     cmocka_unit_test(every_serve_gets_its_answer_when_all_sockets_are_told),
     cmocka_unit_test(serves_beyond_a_bound_are_refused_while_earlier_ones_wait),
     cmocka_unit_test(a_namespace_that_a_group_drops_ends_its_sockets_for_all_instances),
