@@ -5,7 +5,7 @@
 
 /* A lease that a loaded machine keeps, and a grace that a test can wait for. */
 #define SETTINGS    "--presence-rules", "told*", "--presence-grace", "400"
-#define SHORT_LEASE "--lease", "1500", "--ping", "100"
+#define SHORT_LEASE "--lease", "4000", "--ping", "200"
 
 static void open_told(struct world *world)
 {
