@@ -105,6 +105,31 @@ void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
            RJ_KV_STR("reset", is_known ? "no" : "yes"));
 }
 
+struct readiness {
+    struct rj_broker *broker;
+    struct rj_peer_ref gateway;
+};
+
+/* All Attaches are answered: the gateway knows who is in which rooms before it gets what they missed. */
+static void on_ready(void *ctx, enum rj_status status)
+{
+    struct readiness *readiness = ctx;
+    struct rj_gateway *gateway = (struct rj_gateway *)rj_broker_peer(readiness->broker, readiness->gateway);
+    (void)status;
+    if (gateway && gateway->state == RJ_GATEWAY_ATTACHING) {
+        gateway->state = RJ_GATEWAY_LAGGING;
+        gateway->peer.upto = &gateway->upto;
+    }
+    free(readiness);
+}
+
+static void be_ready_soon(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    struct readiness *readiness = rj_alloc(sizeof *readiness);
+    *readiness = (struct readiness){broker, rj_peer_ref(&gateway->peer)};
+    rj_store_barrier(broker->store, on_ready, readiness);
+}
+
 void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
 {
     if (gateway->state != RJ_GATEWAY_ATTACHING)
@@ -121,8 +146,7 @@ void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
     }
     rj_admissions_ready(broker, gateway);
     rj_contests_ready(broker, gateway);
-    gateway->state = RJ_GATEWAY_LAGGING;
-    gateway->peer.upto = &gateway->upto;
+    be_ready_soon(broker, gateway);
     rj_log(RJ_LOG_INFO, "gateway_ready", RJ_KV_STR("gateway", gateway->peer.id),
            RJ_KV_U64("clients", attached), RJ_KV_U64("gone", gone));
 }

@@ -266,6 +266,26 @@ void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *c
     client->ops->accept(client->conn, client, rj_span_str(client->sid), rj_span_str(client->pid));
 }
 
+static bool is_listed(const Rejoin__Connected *connected, const char *room)
+{
+    for (size_t i = 0; i < connected->n_rooms; i++)
+        if (strcmp(connected->rooms[i]->room, room) == 0)
+            return true;
+    return false;
+}
+
+void rj_client_on_attached(struct rj_client *client, const Rejoin__Connected *connected)
+{
+    struct rj_mirror *mirror = &client->gateway->mirror;
+    for (size_t i = 0; i < connected->n_rooms; i++)
+        rj_mirror_join(mirror, client, connected->rooms[i]->room, connected->rooms[i]->since_pos);
+    for (uint32_t i = client->n_rooms; client->n_rooms > connected->n_rooms && i-- > 0;) {
+        const char *room = rj_mirror_room_name(client->rooms[i].room);
+        if (!is_listed(connected, room))
+            rj_mirror_leave(mirror, client, room);
+    }
+}
+
 /* A CONNECT_ERROR ends the stock client's attempts for good, so it is for verdicts alone. */
 static bool is_worth_a_retry(const char *code)
 {

@@ -92,6 +92,8 @@ void rj_clients_free(struct rj_clients *clients);
 /* ---- what the broker says about a client */
 
 void rj_client_on_connected(struct rj_client *client, const Rejoin__Connected *connected);
+/* On a fresh stream: in which rooms it is. What was said of that at the end of the old one may be lost. */
+void rj_client_on_attached(struct rj_client *client, const Rejoin__Connected *connected);
 void rj_client_on_refused(struct rj_client *client, const Rejoin__Error *error);
 void rj_client_on_probe(struct rj_client *client);
 void rj_client_on_caught_up(struct rj_client *client, const Rejoin__CaughtUp *caught_up);

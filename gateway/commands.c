@@ -258,6 +258,11 @@ void rj_command_replied(struct rj_gateway *gateway, const Rejoin__Reply *reply)
         switch (entry->kind) {
         case REJOIN__COMMAND__KIND_CONNECT: on_connect_answered(client, reply); break;
         case REJOIN__COMMAND__KIND_ATTACH:
+            if (reply->error)
+                rj_client_kick(client, RJ_END_TRANSPORT, reply->error->code);
+            else if (reply->result_case == REJOIN__REPLY__RESULT_CONNECTED)
+                rj_client_on_attached(client, reply->connected);
+            break;
         case REJOIN__COMMAND__KIND_CATCH_UP:
             if (reply->error)
                 rj_client_kick(client, RJ_END_TRANSPORT, reply->error->code);

@@ -131,6 +131,36 @@ static void a_member_who_joins_again_is_answered_behind_the_refill(void **state)
     close_world(&world);
 }
 
+/* Otherwise the gateway could not tell whom the messages are for: what it was told of joins at the end of the
+ * old stream may be lost. */
+static void what_a_gateway_missed_comes_behind_the_answers_to_its_attaches(void **state)
+{
+    (void)state;
+    enum { ROUNDS = 10 };
+    struct world world;
+    open_world(&world, NULL);
+    struct who who = enter(&world.a, 1, "tea");
+    enter(&world.b, 1, "tea");
+    uint64_t last = say(&world.b, 1, "tea", "0")->pos;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t upto = last;
+        rj_test_peer_close(&world.a);
+        last = say(&world.b, 1, "tea", "1")->pos;
+        world.a = (struct rj_test_peer){0};
+        rj_test_peer_open(&world.a, world.broker.gateways);
+        assert_non_null(rj_test_peer_hello_gateway(&world.a, "gateway-a", world.epoch, upto));
+        uint64_t attached = add_attach(&world.a, 1, &who);
+        rj_test_peer_ready(&world.a);
+        size_t message = await(&world.a, is_message_at, last);
+        size_t answer = place_of(&world.a, is_reply_to, attached);
+        assert_true(answer < message);
+        const Rejoin__Connected *connected = world.a.items[answer]->reply->connected;
+        assert_int_equal(connected->n_rooms, 1);
+        assert_string_equal(connected->rooms[0]->room, "tea");
+    }
+    close_world(&world);
+}
+
 /* A gateway that goes away meanwhile says the join again on its next stream. */
 static void a_join_that_waits_for_the_refill_ends_with_the_stream(void **state)
 {
@@ -157,6 +187,7 @@ static void a_join_that_waits_for_the_refill_ends_with_the_stream(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_replay_ends_behind_the_answer_to_a_leave_before_it),
     cmocka_unit_test(a_member_who_joins_again_is_answered_behind_the_refill),
+    cmocka_unit_test(what_a_gateway_missed_comes_behind_the_answers_to_its_attaches),
     cmocka_unit_test(a_join_that_waits_for_the_refill_ends_with_the_stream),
 };
 

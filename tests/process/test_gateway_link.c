@@ -68,6 +68,42 @@ static void a_gateway_says_hello_then_ready(void **state)
     assert_int_equal(hello->upto, 0);
 }
 
+static void send_to_room(struct stage *f, uint64_t pos, const char *room)
+{
+    const struct target targets[] = {{REJOIN__TARGET__KIND__ROOM, room}, {0, NULL}};
+    deliver(f, &(struct what){.pos = pos, .targets = targets});
+}
+
+/* It was moved while the stream broke. */
+static void the_answer_to_an_attach_says_in_which_rooms_a_client_is(void **state)
+{
+    struct stage *f = *state;
+    Rejoin__Reply reply = REJOIN__REPLY__INIT;
+    Rejoin__Connected connected = REJOIN__CONNECTED__INIT;
+    Rejoin__RoomState cocoa = REJOIN__ROOM_STATE__INIT;
+    Rejoin__RoomState *rooms[] = {&cocoa};
+    link_up(f);
+    connect_client(f, false, HEAD);
+    link_down(f);
+    Rejoin__Command *attach = expect_attached(f, link_up(f));
+    cocoa.room = "cocoa";
+    cocoa.since_pos = HEAD;
+    connected.sid = "S";
+    connected.pid = "P";
+    connected.rooms = rooms;
+    connected.n_rooms = 1;
+    reply.id = attach->id;
+    reply.client = attach->client;
+    reply.result_case = REJOIN__REPLY__RESULT_CONNECTED;
+    reply.connected = &connected;
+    rj_fake_broker_send(&f->broker, REJOIN__ITEM__KIND_REPLY, &reply);
+    send_to_room(f, HEAD + 1, "tea");
+    send_to_room(f, HEAD + 2, "cocoa");
+    char prefix[80];
+    snprintf(prefix, sizeof prefix, "42[\"m\",{\"room\":\"cocoa\",\"seq\":%d,", HEAD + 2);
+    expect_start(f, &f->guest, prefix);
+}
+
 static void an_unanswered_publish_is_repeated_under_its_id(void **state)
 {
     struct stage *f = *state;
@@ -280,6 +316,8 @@ static void a_client_that_does_not_read_its_acks_is_ended(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_gateway_says_hello_then_ready, stage_setup, stage_teardown),
     cmocka_unit_test_setup_teardown(an_unanswered_publish_is_repeated_under_its_id, stage_setup,
+                                    stage_teardown),
+    cmocka_unit_test_setup_teardown(the_answer_to_an_attach_says_in_which_rooms_a_client_is, stage_setup,
                                     stage_teardown),
     cmocka_unit_test_setup_teardown(a_missing_batch_opens_a_stream_from_where_it_was, stage_setup,
                                     stage_teardown),

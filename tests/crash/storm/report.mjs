@@ -15,7 +15,7 @@ function line({ t, who, on, ...what }, start) {
 /** All events about a fault's message, what befell its reader around it, and what the storm did then. */
 export function explain(fault, traces) {
   const events = Object.values(traces).flat();
-  const start = Math.min(...events.map(({ t }) => t));
+  const start = events.reduce((least, { t }) => Math.min(least, t), Infinity);
   const about = events.filter(({ id, room, seq, on }) => {
     return fault.id !== undefined && (id === fault.id || (on === "saw" && room === fault.room && seq === fault.seq));
   });
@@ -44,7 +44,7 @@ export function reportKinds(counts, traces) {
   const rows = Object.entries(counts).sort(([a], [b]) => (a < b ? -1 : 1));
   return rows.map(([kind, count]) => {
     const begun = events.filter(({ who, on }) => who === "storm" && on === kind);
-    const cut = begun.reduce((sum, { t, ms }) => sum + countBetween(drops, t, t + Math.max(0, ms) + 1000), 0);
+    const cut = begun.reduce((sum, { t, ms }) => sum + countBetween(drops, t, t + (kind === "jump_clock" ? 0 : ms) + 1000), 0);
     return `  ${kind.padEnd(18)} ${String(count).padStart(5)}   ${String(cut).padStart(7)} connections lost meanwhile`;
   }).join("\n");
 }
