@@ -13,7 +13,7 @@ static void try_session(struct rj_span bytes)
     HOLDS(status == RJ_OK || status == RJ_CORRUPT || status == RJ_VERSION);
     if (status == RJ_OK) {
         rj_session_record_encode(&record, &written);
-        HOLDS(written.len == bytes.len);
+        HOLDS(written.len >= bytes.len); /* an older format says less */
         HOLDS(rj_session_record_decode(rj_buf_span(&written), &read) == RJ_OK);
         rj_session_record_encode(&read, &again);
         HOLDS(rj_span_eq(rj_buf_span(&written), rj_buf_span(&again)));
