@@ -1,5 +1,5 @@
 // A ZeroMQ peer (DEALER) by hand: ZMTP 3.0 with the NULL mechanism over a Unix socket, just enough to send any
-// frame that a real library would not. https://rfc.zeromq.org/spec/23/
+// frame, also what a real library would not. https://rfc.zeromq.org/spec/23/
 
 import { once } from "node:events";
 import net from "node:net";
@@ -35,6 +35,18 @@ export class ZmtpPeer {
     bodies.forEach((body, i) => this.#frame(i < bodies.length - 1 ? MORE : 0, body));
   }
 
+  /** The next message, of one frame. */
+  async receive() {
+    for (;;) {
+      await until(() => this.#received.length >= this.#frameEnd() || this.socket.destroyed, "a message");
+      if (this.#received.length < this.#frameEnd()) throw new Error("the peer has closed the connection");
+      const [flags, start, end] = [this.#received[0], this.#received[0] & LONG ? 9 : 2, this.#frameEnd()];
+      const body = this.#received.subarray(start, end);
+      this.#received = this.#received.subarray(end);
+      if (!(flags & COMMAND)) return body;
+    }
+  }
+
   /** Ends this side and waits until the peer, who reads in order, has done so too. */
   async settled() {
     this.socket.end();
@@ -63,6 +75,14 @@ export class ZmtpPeer {
     const ready = [Buffer.from("\x05READY"), property("Socket-Type", "DEALER"), property("Identity", "")];
     this.#frame(COMMAND, Buffer.concat(ready));
     await until(() => this.#received.length > GREETING_BYTES, "the peer's READY");
+    this.#received = this.#received.subarray(GREETING_BYTES);
+  }
+
+  /** Where the frame ends that stands first; a number too large while its length is not known. */
+  #frameEnd() {
+    const isLong = this.#received[0] & LONG;
+    if (this.#received.length < (isLong ? 9 : 2)) return Infinity;
+    return isLong ? 9 + Number(this.#received.readBigUInt64BE(1)) : 2 + this.#received[1];
   }
 
   #frame(flags, body) {
