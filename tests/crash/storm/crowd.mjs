@@ -21,6 +21,7 @@ export class Crowd {
   #asked = new Map();
   #lastAsk = 0;
   #generation = 0;
+  #heard = null; // called with what it tells besides answers
 
   /** `random` gives each generation its seed; `trace` is where the leader notes who died. */
   constructor({ index, size, scene, random, folder, trace, sabotage }) {
@@ -126,8 +127,6 @@ export class Crowd {
       this.#heard?.(message.on);
     }
   }
-
-  #heard = null;
 
   #next(on) {
     return new Promise((resolve) => {

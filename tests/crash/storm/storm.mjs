@@ -1,7 +1,8 @@
 // The fault storm: a broker, gateways, backends that publish and stock clients that roam, under faults of every kind at
 // random; then the books are checked (checker.mjs).
 //
-//   node storm.mjs [--seed S] [--faults N | --seconds N] [--gap MS] [--clients N] [--rooms N] [--only KIND,KIND]
+//   node storm.mjs [--seed S] [--faults N | --seconds N] [--gap MS] [--only KIND,KIND]
+//                  [--clients N] [--crowds N] [--rooms N] [--gateways N] [--feeders N]
 //                  [--build DIR] [--keep DIR] [--sabotage drop|double]
 //   node storm.mjs --judge DIR        judges once more what an earlier run has kept
 //
@@ -181,7 +182,9 @@ async function main() {
   }
   if (given.build) process.env.REJOIN_BIN = resolve(given.build, "bin");
   const seed = number("seed");
-  const again = `node storm.mjs --seed ${seed} --faults ${settings().count} --gap ${given.gap} --clients ${given.clients} --rooms ${given.rooms}`;
+  const same = ["gap", "only", "clients", "crowds", "rooms", "gateways", "feeders", "sabotage"];
+  const flags = same.filter((name) => given[name] !== undefined).map((name) => `--${name} ${given[name]}`);
+  const again = `node storm.mjs --seed ${seed} --faults ${settings().count} ${flags.join(" ")}`;
   console.log(again);
   const folder = given.keep ? resolve(given.keep) : temporaryFolder();
   if (given.keep) mkdirSync(folder, { recursive: true });
