@@ -7,7 +7,7 @@
 #include "tests/process/engineio_support.h"
 
 /* As engineio_setup_limits has them. */
-enum { HEADER_BYTES = 2048, CONNECTIONS = 20, HALF_OPEN = 10, TIMEOUT_MS = 400 };
+enum { HEADER_BYTES = 2048, CONNECTIONS = 20, HALF_OPEN = 10, TIMEOUT_MS = 800 };
 
 /* Closed, but not before its time. */
 static void assert_times_out(struct rj_ws_client *client, uint64_t begun_ms)
