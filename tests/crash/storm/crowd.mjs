@@ -2,7 +2,6 @@
 // generation are other users.
 
 import { fork } from "node:child_process";
-import { once } from "node:events";
 
 import { within } from "../../e2e/support/deadline.mjs";
 import { now } from "./trace.mjs";
@@ -15,6 +14,10 @@ const running = new Set();
 process.on("exit", () => {
   for (const child of running) child.kill("SIGKILL");
 });
+
+function exitOf(child) {
+  return new Promise((resolve) => child.once("exit", resolve));
+}
 
 export class Crowd {
   #child = null;
@@ -55,19 +58,19 @@ export class Crowd {
     const opened = this.#next("opened");
     const file = `crowd-${this.index}-${generation}`;
     const { scene, folder, sabotage } = this;
-    child.send({ do: "open", names: this.names, scene, seed: this.random.below(2 ** 32), folder, file, sabotage });
-    const ended = once(child, "exit").then(() => Promise.reject(new Error(`${this.name} ended\n${this.log}`)));
+    this.#send({ do: "open", names: this.names, scene, seed: this.random.below(2 ** 32), folder, file, sabotage });
+    const ended = exitOf(child).then(() => Promise.reject(new Error(`${this.name} ended\n${this.log}`)));
     ended.catch(() => {}); // it does so one day
     await within(Promise.race([opened, ended]), `${this.name} opened\n${this.log}`, PATIENCE_MS);
   }
 
   /** Something befalls the network of some rovers for `ms` (see crowd_main.mjs). */
   hurt(what, which, ms) {
-    this.#child?.send({ do: "hurt", what, which, ms });
+    this.#send({ do: "hurt", what, which, ms });
   }
 
   quiet() {
-    this.#child?.send({ do: "quiet" });
+    this.#send({ do: "quiet" });
   }
 
   /** Each rover's state. */
@@ -88,8 +91,9 @@ export class Crowd {
   async kill() {
     const child = this.#child;
     this.expected = "SIGKILL";
+    const gone = exitOf(child);
     child.kill("SIGKILL");
-    await once(child, "exit");
+    await gone;
     for (const name of this.names) this.trace.note(name, "died");
   }
 
@@ -105,8 +109,8 @@ export class Crowd {
     if (!this.isRunning) return;
     const child = this.#child;
     this.expected = 0;
-    child.send({ do: "end" });
-    await within(once(child, "exit"), `${this.name} ended`, PATIENCE_MS).catch((error) => {
+    this.#send({ do: "end" });
+    await within(exitOf(child), `${this.name} ended`, PATIENCE_MS).catch((error) => {
       this.faults.push(error.message);
       child.kill("SIGKILL");
     });
@@ -115,7 +119,7 @@ export class Crowd {
   async #ask(what) {
     const n = ++this.#lastAsk;
     const answered = new Promise((resolve) => this.#asked.set(n, resolve));
-    this.#child.send({ do: what, n });
+    this.#send({ do: what, n });
     return within(answered, `${this.name} tells its ${what}`, PATIENCE_MS);
   }
 
@@ -126,6 +130,11 @@ export class Crowd {
     } else {
       this.#heard?.(message.on);
     }
+  }
+
+  /** One that was just killed hears nothing, and that is all. */
+  #send(order) {
+    this.#child?.send(order, () => {});
   }
 
   #next(on) {

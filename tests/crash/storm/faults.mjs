@@ -71,6 +71,12 @@ async function stalled(link, ms) {
 
 const cut = async (link) => link.cut();
 
+/** Waits for all of them, whatever becomes of one, so that nobody is still hurt when the next fault comes. */
+async function allOf(promises) {
+  const failed = (await Promise.allSettled(promises)).find(({ status }) => status === "rejected");
+  if (failed) throw failed.reason;
+}
+
 /** Rovers are hurt in their own process, which knows when it is over. */
 const hurt = (what) => async (crowd, ms, rovers) => {
   crowd.hurt(what, rovers, ms);
@@ -166,7 +172,7 @@ export class Faults {
     for (const turn of turns) await turn.isMine;
     try {
       this.#note(kind, which, ms);
-      await Promise.all(victims.map((victim) => hurtOne(victim, ms, which?.[1])));
+      await allOf(victims.map((victim) => hurtOne(victim, ms, which?.[1])));
     } finally {
       for (const turn of turns) turn.end();
     }
