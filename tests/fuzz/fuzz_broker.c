@@ -243,7 +243,8 @@ enum { ACTIONS = sizeof actions / sizeof *actions };
 /* Everybody does what he is asked for, gateways are ready, and the broker gets some turns. */
 static void go_on(struct fuzz_world *world, uint64_t pass_ms)
 {
-    enum { TURNS = 4 };
+    enum { LEAST_TURNS = 4, MOST_TURNS = 1000 };
+    bool has_work = true;
     struct fuzz_bytes nothing = fuzz_bytes(NULL, 0);
     for (size_t i = 0; i < PEERS; i++)
         if (world->peers[i].route) {
@@ -251,8 +252,10 @@ static void go_on(struct fuzz_world *world, uint64_t pass_ms)
             do_ready(world, &world->peers[i], &nothing);
             peer_behave(world, &world->peers[i], &nothing);
         }
-    for (int i = 0; i < TURNS; i++)
-        world_turn(world, i == 0 ? pass_ms : 0);
+    for (int i = 0; i < LEAST_TURNS || has_work; i++) {
+        HOLDS(i < MOST_TURNS); /* it comes to rest */
+        has_work = world_turn(world, i == 0 ? pass_ms : 0);
+    }
 }
 
 /* Commands of one client may wait in a line, each for a read of its own. */

@@ -462,12 +462,13 @@ void world_restart(struct fuzz_world *world, bool is_killed)
     start(world);
 }
 
-void world_turn(struct fuzz_world *world, uint64_t pass_ms)
+bool world_turn(struct fuzz_world *world, uint64_t pass_ms)
 {
     fake_clock_pass(pass_ms);
-    rj_broker_turn(world->broker);
+    bool has_work = rj_broker_turn(world->broker);
     if (fake_bus_waiting() == 0)
         note_streams(world);
+    return has_work || rj_store_in_flight(world->broker->store) > 0;
 }
 
 static bool is_reading(const struct fuzz_world *world)

@@ -73,8 +73,8 @@ void world_free(struct fuzz_world *world);
 /* The broker ends, with its store in order or not, and starts again. */
 void world_restart(struct fuzz_world *world, bool is_killed);
 
-/* One turn, so much later. */
-void world_turn(struct fuzz_world *world, uint64_t pass_ms);
+/* One turn, so much later. True: there is more to do now, or on its way to the store. */
+bool world_turn(struct fuzz_world *world, uint64_t pass_ms);
 
 /* Turns until the broker has read all frames, with everything being committed that it waits for. */
 void world_drain(struct fuzz_world *world);
