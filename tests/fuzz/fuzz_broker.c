@@ -258,18 +258,6 @@ static void go_on(struct fuzz_world *world, uint64_t pass_ms)
     }
 }
 
-/* Commands of one client may wait in a line, each for a read of its own. */
-static void run_held(struct fuzz_world *world)
-{
-    enum { MOST = 10000 };
-    const struct rj_gateways *gateways = &world->broker->gateways;
-    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++)
-        for (int turns = 0; gateways->slots[i] && gateways->slots[i]->held; turns++) {
-            HOLDS(turns < MOST);
-            world_turn(world, 0);
-        }
-}
-
 /* Everybody stays and time goes on, until nothing can be on its way any more. */
 static void settle(struct fuzz_world *world)
 {
@@ -277,7 +265,6 @@ static void settle(struct fuzz_world *world)
     const struct rj_deadlines *deadlines = &world->broker->serving.deadlines;
     memory_store_hold(false);
     world_drain(world);
-    run_held(world);
     go_on(world, 0);
     for (uint64_t passed = 0; deadlines->n && passed < ASK_LONGEST_MS + 2 * JUMP_MS; passed += JUMP_MS)
         go_on(world, JUMP_MS);
