@@ -314,6 +314,15 @@ static bool is_connected(const struct event *event)
     return event->user->gateway == event->gateway && event->user->handle == event->handle;
 }
 
+/* The same command once more, as on every fresh stream until it is answered. */
+static void repeat_connect(struct rj_test_peer *peer, const struct user *user)
+{
+    uint64_t last = peer->last_command;
+    peer->last_command = user->connect - 1;
+    assert_int_equal(say_connect(peer, user->handle, "/", user->pid, NULL), user->connect);
+    peer->last_command = last;
+}
+
 /* A fresh stream, as a gateway begins one: who is there, what was not answered, that is all. */
 static void begin_stream(struct world *world, int gateway)
 {
@@ -329,7 +338,7 @@ static void begin_stream(struct world *world, int gateway)
     for (size_t i = 0; i < CLIENTS; i++) {
         struct user *user = &world->users[i];
         if (user->gateway == gateway && user->connect)
-            user->connect = say_connect(peer, user->handle, "/", user->pid, NULL);
+            repeat_connect(peer, user);
         else if (user->gateway == gateway)
             user->attach = say_attach(peer, user->handle, user->pid, user->sid, user->incarnation);
     }
