@@ -130,6 +130,9 @@ static uint32_t result_of(uint32_t kind)
         {REJOIN__COMMAND__KIND_PUBLISH, REJOIN__REPLY__RESULT_PUBLISHED},
         {REJOIN__COMMAND__KIND_HISTORY, REJOIN__REPLY__RESULT_HISTORY},
         {REJOIN__COMMAND__KIND_EVENT, REJOIN__REPLY__RESULT_EVENT},
+        {REJOIN__COMMAND__KIND_PRESENCE, REJOIN__REPLY__RESULT_PRESENCE},
+        {REJOIN__COMMAND__KIND_READ, REJOIN__REPLY__RESULT_READ},
+        {REJOIN__COMMAND__KIND_UNREAD, REJOIN__REPLY__RESULT_UNREAD},
     };
     for (size_t i = 0; i < sizeof table / sizeof *table; i++)
         if (table[i].command == kind)
