@@ -240,6 +240,7 @@ bool rj_client_on_fresh_stream(struct rj_client *client)
     bool is_waiting =
         client->state == RJ_CLIENT_REPLAYING || (client->state == RJ_CLIENT_BEHIND && client->is_drained);
     client->expects_caught_up = is_waiting;
+    client->told_pos = 0; /* the broker may have died before it wrote that */
     if (is_waiting)
         client->state = RJ_CLIENT_REPLAYING;
     return is_waiting;
