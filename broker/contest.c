@@ -141,7 +141,8 @@ enum rj_status rj_contest_begin(struct rj_request *request)
 bool rj_contest_resume(const struct rj_request *request)
 {
     struct rj_contest *contest = find(request->broker, request->peer->slot, request->to.client);
-    if (contest && contest->to.id == request->to.id)
+    bool is_fresh = contest && contest->to.peer.stream != request->to.peer.stream;
+    if (contest && (is_fresh || contest->to.id == request->to.id))
         contest->to = request->to;
     else if (contest)
         rj_reply_error(request->broker, request->to, RJ_CONFLICT,

@@ -424,8 +424,9 @@ static void lose_one(struct world *world, int round)
     struct backend *backend = &world->backends[draw(world, BACKENDS)];
     rj_test_peer_close(&backend->peer);
     forget_all(backend);
-    uint64_t end_ms = rj_test_now_ms() + 3300;
-    while (rj_test_now_ms() < end_ms) {
+    uint64_t end_ms = rj_test_now_ms() + 3000 + RJ_TEST_DEADLINE_MS;
+    while (rj_test_peer_metric(&world->gateways[0], "rejoin_broker_backends") == BACKENDS) {
+        assert_true(rj_test_now_ms() < end_ms);
         step_user(world, &world->users[draw(world, CLIENTS)]);
         for (int i = 0; i < GATEWAYS; i++)
             listen_gateway(world, i);
