@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "broker/broker.h"
+#include "broker/replay.h"
 #include "broker/rooms.h"
 #include "broker/targets.h"
 #include "proto/base/mem.h"
@@ -23,6 +24,7 @@ struct rj_refill_read {
     struct rj_store_reading *reading;
     uint64_t stream; /* that it was asked for */
     uint64_t upto;   /* what was delivered then */
+    bool is_checked; /* for gaps, by drop_gaps */
 };
 
 static void forget_read(struct rj_gateway *gateway)
@@ -55,6 +57,19 @@ static bool send_one(struct rj_broker *broker, struct rj_gateway *gateway,
     return rj_peer_has_bulk_room(&gateway->peer);
 }
 
+/* The log does not tell of what the limits of single rooms have trimmed. Whoever misses such a message comes
+ * back and is judged by itself, so its connection ends before it gets anything later. Sessions that are
+ * replayed to find out on their own. To be asked no sooner than the log is read. */
+static void drop_gaps(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    struct rj_session *session = broker->retention.n ? gateway->clients : NULL;
+    for (; session; session = session->by_handle.next) {
+        if (!session->is_replaying && rj_replay_check(broker, session, gateway->upto) == RJ_GAP)
+            rj_gateway_kick(gateway, session->handle, "gap");
+        rj_arena_reset(&broker->arena);
+    }
+}
+
 /* What its clients miss cannot be told here: they come back, and each session is judged by itself. */
 static void skip_to_end(struct rj_broker *broker, struct rj_gateway *gateway, enum rj_status status)
 {
@@ -69,7 +84,12 @@ static void skip_to_end(struct rj_broker *broker, struct rj_gateway *gateway, en
 static bool on_read_record(void *ctx, const struct rj_store_record *record)
 {
     struct rj_refill_read *read = ctx;
-    return read->gateway->peer.stream == read->stream && send_one(read->broker, read->gateway, record);
+    if (read->gateway->peer.stream != read->stream)
+        return false;
+    if (!read->is_checked)
+        drop_gaps(read->broker, read->gateway);
+    read->is_checked = true;
+    return send_one(read->broker, read->gateway, record);
 }
 
 static void on_read(void *ctx, enum rj_status status, uint64_t reached)
@@ -79,9 +99,12 @@ static void on_read(void *ctx, enum rj_status status, uint64_t reached)
     struct rj_gateway *gateway = read->gateway;
     bool is_same_stream = gateway->peer.stream == read->stream;
     bool was_all = status == RJ_OK && reached >= read->upto;
+    bool is_checked = read->is_checked;
     forget_read(gateway);
     if (!is_same_stream || status == RJ_CLOSED)
         return;
+    if (!is_checked)
+        drop_gaps(broker, gateway);
     if (status != RJ_OK)
         skip_to_end(broker, gateway, status);
     else
@@ -126,6 +149,7 @@ static void read_now(struct rj_broker *broker, struct rj_gateway *gateway)
 {
     struct fresh_visit visit = {broker, gateway};
     uint64_t reached = gateway->upto;
+    drop_gaps(broker, gateway);
     enum rj_status status = rj_store_read_log(broker->store, gateway->upto, broker->delivered, chunk,
                                               on_fresh_record, &visit, &reached);
     if (status != RJ_OK)

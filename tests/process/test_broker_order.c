@@ -23,6 +23,11 @@ static bool is_caught_up(const Rejoin__Item *item, uint64_t client)
     return item->kind_case == REJOIN__ITEM__KIND_CAUGHT_UP && item->caught_up->client == client;
 }
 
+static bool is_kick_of(const Rejoin__Item *item, uint64_t client)
+{
+    return item->kind_case == REJOIN__ITEM__KIND_KICK && item->kick->client == client;
+}
+
 static bool is_message_at(const Rejoin__Item *item, uint64_t pos)
 {
     return item->kind_case == REJOIN__ITEM__KIND_DELIVER && item->deliver->pos == pos;
@@ -188,6 +193,35 @@ static void what_a_gateway_missed_comes_behind_the_answers_to_its_attaches(void 
     close_world(&world);
 }
 
+/* What a room keeps too few of to refill a gateway: who missed some comes back, and is told. */
+static void a_client_is_cut_before_it_is_shown_what_follows_trimmed_messages(void **state)
+{
+    (void)state;
+    enum { MISSED = 20, ROUNDS = 5 };
+    struct world world;
+    open_world(&world, (const char *[]){"--retention-rules", "tea count=5", NULL});
+    struct who who = enter(&world.a, 1, "tea");
+    struct who other = enter(&world.a, 2, "cocoa");
+    enter(&world.b, 1, "tea");
+    uint64_t last = say(&world.b, 1, "tea", "0")->pos;
+    for (unsigned round = 0; round < ROUNDS; round++) {
+        uint64_t upto = last;
+        rj_test_peer_close(&world.a);
+        for (unsigned i = 0; i < MISSED; i++)
+            last = say(&world.b, 1, "tea", "1")->pos;
+        world.a = (struct rj_test_peer){0};
+        rj_test_peer_open(&world.a, world.broker.gateways);
+        assert_non_null(rj_test_peer_hello_gateway(&world.a, "gateway-a", world.epoch, upto));
+        add_attach(&world.a, 1, &who);
+        add_attach(&world.a, 2, &other);
+        rj_test_peer_ready(&world.a);
+        size_t message = await(&world.a, is_message_at, last);
+        assert_true(place_of(&world.a, is_kick_of, 1) < message);
+        assert_int_equal(place_of(&world.a, is_kick_of, 2), world.a.n_items);
+    }
+    close_world(&world);
+}
+
 /* A gateway that goes away meanwhile says the join again on its next stream. */
 static void a_join_that_waits_for_the_refill_ends_with_the_stream(void **state)
 {
@@ -215,6 +249,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_replay_ends_behind_the_answer_to_a_leave_before_it),
     cmocka_unit_test(a_member_who_joins_again_is_answered_behind_the_refill),
     cmocka_unit_test(what_a_gateway_missed_comes_behind_the_answers_to_its_attaches),
+    cmocka_unit_test(a_client_is_cut_before_it_is_shown_what_follows_trimmed_messages),
     cmocka_unit_test(a_join_that_waits_for_the_refill_ends_with_the_stream),
 };
 
