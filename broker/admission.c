@@ -284,7 +284,8 @@ bool rj_admission_resume(struct rj_request *request)
     struct rj_admission *admission = find(broker, request->peer->slot, request->to.client);
     if (!admission)
         return false;
-    if (admission->to.id != request->to.id) {
+    bool is_fresh = admission->to.peer.stream != request->to.peer.stream;
+    if (!is_fresh && admission->to.id != request->to.id) {
         rj_reply_error(broker, request->to, RJ_CONFLICT, "the client asks to be let in already");
         return true;
     }
