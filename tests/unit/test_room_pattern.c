@@ -54,8 +54,7 @@ static void stars_and_question_marks_stand_for_others(void **state)
         {"a", "aa", false},
     };
     for (size_t i = 0; i < sizeof cases / sizeof *cases; i++)
-        assert_int_equal(rj_rule_matches(cases[i].pattern, rj_span_str(cases[i].name)),
-                         cases[i].is_match);
+        assert_int_equal(rj_rule_matches(cases[i].pattern, rj_span_str(cases[i].name)), cases[i].is_match);
 }
 
 static void what_is_wrong_with_a_text_is_said(void **state)
