@@ -110,7 +110,8 @@ export class Rover {
     this.#socket.io.reconnection(false);
     this.#socket.removeAllListeners();
     this.#socket.offAny();
-    this.#socket.io.engine?.close();
+    this.#socket.io.engine?.close(); // in the midst of an upgrade it only waits for its end, so:
+    this.#link.cut();
     this.#socket.disconnect();
     this.#isConnected = false;
     this.#forget();
