@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "broker/attach.h"
 #include "broker/broker.h"
 #include "broker/replay.h"
 #include "broker/rooms.h"
@@ -62,11 +63,16 @@ static bool send_one(struct rj_broker *broker, struct rj_gateway *gateway,
  * replayed to find out on their own. To be asked no sooner than the log is read. */
 static void drop_gaps(struct rj_broker *broker, struct rj_gateway *gateway)
 {
-    struct rj_session *session = broker->retention.n ? gateway->clients : NULL;
-    for (; session; session = session->by_handle.next) {
-        if (!session->is_replaying && rj_replay_check(broker, session, gateway->upto) == RJ_GAP)
-            rj_gateway_kick(gateway, session->handle, "gap");
+    struct rj_session *session, *next;
+    if (!broker->retention.n)
+        return;
+    HASH_ITER (by_handle, gateway->clients, session, next) {
+        bool is_gap = !session->is_replaying && rj_replay_check(broker, session, gateway->upto) == RJ_GAP;
         rj_arena_reset(&broker->arena);
+        if (!is_gap)
+            continue;
+        rj_gateway_kick(gateway, session->handle, "gap");
+        rj_detach(broker, session, RJ_REASON_DROPPED); /* the gateway lets go of it without another word */
     }
 }
 
