@@ -467,7 +467,8 @@ static void run(uint64_t seed)
     assert_true(rj_eventually(RJ_TEST_DEADLINE_MS, (answer_all(&world), world.n_answered == world.n_events)));
     assert_true(rj_eventually(RJ_TEST_DEADLINE_MS, all_is_closed(&world)));
     assert_true(world.n_events > STEPS / 3 && world.n_busy < world.n_events / 2);
-    assert_true(rj_test_peer_metric(&world.gateways[0], "rejoin_broker_jobs") == 0);
+    assert_true(rj_eventually(RJ_TEST_DEADLINE_MS,
+                              rj_test_peer_metric(&world.gateways[0], "rejoin_broker_jobs") == 0));
     assert_true(rj_test_peer_metric(&world.gateways[0], "rejoin_broker_jobs_timed_out_total") == 0);
     for (int i = 0; i < GATEWAYS; i++)
         rj_test_peer_close(&world.gateways[i]);
