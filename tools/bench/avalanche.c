@@ -111,12 +111,7 @@ static bool run(struct avalanche *avalanche)
 bool bench_avalanche(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
-    const struct returners_plan plan = {
-        .n = options->connections,
-        .n_a_room = options->members,
-        .rate = (double)options->per_client * options->connections / options->members,
-        .size = options->size,
-    };
+    const struct returners_plan plan = returners_plan_of(options);
     struct avalanche avalanche = {.bench = bench};
     bool is_good = false;
     if (options->procs.n_urls) {

@@ -59,14 +59,9 @@ static bool measure(struct bench *bench, struct returners *returners, const stru
 bool bench_jitter(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
-    const struct returners_plan plan = {
-        .n = options->connections,
-        .n_a_room = options->members,
-        .rate = (double)options->per_client * options->connections / options->members,
-        .size = options->size,
-        .cut_every_us = options->cut_every_ms * 1000ULL,
-        .cut_for_us = options->cut_for_ms * 1000ULL,
-    };
+    struct returners_plan plan = returners_plan_of(options);
+    plan.cut_every_us = options->cut_every_ms * 1000ULL;
+    plan.cut_for_us = options->cut_for_ms * 1000ULL;
     struct returners returners = {0};
     struct procs procs;
     bool is_good = false;

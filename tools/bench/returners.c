@@ -6,6 +6,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
+#include "tools/bench/bench.h"
 #include "tools/bench/message.h"
 
 enum {
@@ -283,6 +284,16 @@ static bool join_all(struct returners *returners)
             return false;
         }
     return true;
+}
+
+struct returners_plan returners_plan_of(const struct bench_options *options)
+{
+    return (struct returners_plan){
+        .n = options->connections,
+        .n_a_room = options->members,
+        .rate = (double)options->per_client * options->connections / options->members,
+        .size = options->size,
+    };
 }
 
 bool returners_open(struct returners *returners, const struct returners_plan *plan, const struct procs *procs)

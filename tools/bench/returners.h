@@ -20,6 +20,8 @@
 #include "tools/bench/schedule.h"
 #include "tools/bench/timeline.h"
 
+struct bench_options;
+
 enum returner_state { RETURNER_HERE, RETURNER_AWAY, RETURNER_COMING };
 
 struct returner {
@@ -39,6 +41,9 @@ struct returners_plan {
     uint64_t cut_every_us, cut_for_us; /* each client is cut so often, and away so long; 0: never */
     uint32_t at_once;                  /* connections being made at a time, at first; 0: a gentle number */
 };
+
+/* As the options say who there is and what each gets; nobody is cut. */
+struct returners_plan returners_plan_of(const struct bench_options *options);
 
 struct returners {
     struct returners_plan plan;

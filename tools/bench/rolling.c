@@ -118,12 +118,7 @@ static bool may_run(const struct bench_options *options)
 bool bench_rolling(struct bench *bench)
 {
     const struct bench_options *options = bench->options;
-    const struct returners_plan plan = {
-        .n = options->connections,
-        .n_a_room = options->members,
-        .rate = (double)options->per_client * options->connections / options->members,
-        .size = options->size,
-    };
+    const struct returners_plan plan = returners_plan_of(options);
     char spread[16];
     struct procs_plan procs_plan = options->procs;
     struct rolling rolling = {.bench = bench};
