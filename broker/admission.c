@@ -4,6 +4,7 @@
 
 #include "broker/connect.h"
 #include "broker/instance.h"
+#include "broker/names.h"
 #include "broker/socket.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
@@ -360,22 +361,35 @@ void rj_admissions_fail_group(struct rj_broker *broker, const struct rj_group *g
     }
 }
 
-enum rj_status rj_admission_check(const struct rj_broker *broker, const Rejoin__Answer *answer,
-                                  const char **why)
+/* The rooms of an admission are joined when all groups have let the client in: too late to tell the backend
+ * that a name is not allowed. */
+static bool room_may_be_joined(struct rj_broker *broker, const struct rj_job *job, const char *room)
 {
+    if (rj_room_name_check(room) != RJ_OK)
+        return false;
+    if (strlen(room) <= broker->conf->max_room_name)
+        return true;
+    const Rejoin__Job *body = (const Rejoin__Job *)rj_wire_unpack_message(
+        &rejoin__job__descriptor, rj_span_of(job->body, job->len), &broker->arena);
+    return rj_name_may_be_used(broker, REJOIN__TARGET__KIND__ROOM, body->namespace_, room);
+}
+
+enum rj_status rj_admission_check(struct rj_broker *broker, const struct rj_job *job,
+                                  const Rejoin__Answer *answer, const char **why)
+{
+    const struct rj_conf *conf = broker->conf;
     struct rj_span data = rj_span_of(answer->data.data, answer->data.len);
-    if (answer->user_set &&
-        (strlen(answer->user) > RJ_USER_MAX || !rj_utf8_is_valid(rj_span_str(answer->user))))
-        return *why = "the user's name is too long or not valid UTF-8", RJ_BAD_NAME;
-    if (data.len > RJ_SOCKET_DATA_MAX)
-        return *why = "the data is too large", RJ_TOO_LARGE;
+    if (answer->user_set && *answer->user && !rj_name_is_valid(answer->user, conf->max_user_name))
+        return *why = "the user's name is longer than max-user-name or not valid UTF-8", RJ_BAD_NAME;
+    if (data.len > conf->max_socket_data_bytes)
+        return *why = "the data is larger than max-socket-data", RJ_TOO_LARGE;
     if (data.len && rj_json_check(data, RJ_JSON_DEPTH) != RJ_OK)
         return *why = "the data is no valid JSON", RJ_BAD_REQUEST;
-    if (answer->n_rooms > broker->conf->rooms_per_client)
+    if (answer->n_rooms > conf->rooms_per_client)
         return *why = "too many rooms", RJ_TOO_MANY;
     for (size_t i = 0; i < answer->n_rooms; i++)
-        if (rj_room_name_check(answer->rooms[i]) != RJ_OK)
-            return *why = "a room's name is not allowed", RJ_BAD_NAME;
+        if (!room_may_be_joined(broker, job, answer->rooms[i]))
+            return *why = "a room's name is empty, longer than max-room-name or not valid UTF-8", RJ_BAD_NAME;
     return RJ_OK;
 }
 

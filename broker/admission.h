@@ -31,8 +31,8 @@ void rj_admissions_retry(struct rj_broker *broker);
 void rj_admissions_fail_group(struct rj_broker *broker, const struct rj_group *group);
 
 /* What only an admission's answer may say. `*why` says more than the status. */
-enum rj_status rj_admission_check(const struct rj_broker *broker, const Rejoin__Answer *answer,
-                                  const char **why);
+enum rj_status rj_admission_check(struct rj_broker *broker, const struct rj_job *job,
+                                  const Rejoin__Answer *answer, const char **why);
 
 /* How many wait. */
 size_t rj_admissions_count(const struct rj_broker *broker);

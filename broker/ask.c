@@ -166,7 +166,7 @@ enum rj_status rj_cmd_ask(struct rj_request *request)
         return RJ_OK;
     if (!asked->message)
         return RJ_BAD_REQUEST;
-    enum rj_status status = rj_message_check(asked->message, broker->conf->max_data_bytes, &request->why);
+    enum rj_status status = rj_message_check(asked->message, broker->conf, &request->why);
     if (status == RJ_OK && !rj_namespace_is_known(broker, asked->message->namespace_))
         status = RJ_BAD_NAMESPACE;
     if (status == RJ_OK)

@@ -3,10 +3,16 @@
 #include "broker/presence_rules.h"
 #include "broker/retention.h"
 #include "broker/room_pattern.h"
+#include "proto/names.h"
 
 #include <stddef.h>
 
 enum { EXIT_USAGE = 2 };
+
+enum {
+    EVENT_NAME_LEAST = 16, /* Rejoin's own events fit: "room:confirmed" */
+    MESSAGE_ID_LEAST = 48, /* and so do the ids that librejoin makes */
+};
 
 #define FIELD(name) offsetof(struct rj_conf, name)
 
@@ -43,6 +49,21 @@ static const struct rj_setting table[] = {
      .fallback = "1000", .least = 1, .most = 100000, .help = "rooms that one client may be in"},
     {.name = "max-data", .type = RJ_SETTING_U64, .field = FIELD(max_data_bytes), .fallback = "1000000",
      .least = 1, .most = 1 << 30, .unit = "bytes", .help = "largest message, with its attachments"},
+    {.name = "max-socket-data", .type = RJ_SETTING_U64, .field = FIELD(max_socket_data_bytes),
+     .fallback = "65536", .least = 2, .most = 1 << 20, .unit = "bytes",
+     .help = "largest data that backends may keep with a socket"},
+    {.name = "max-room-name", .type = RJ_SETTING_U64, .field = FIELD(max_room_name), .fallback = "255",
+     .least = 1, .most = RJ_ROOM_NAME_MAX, .unit = "bytes", .help = "longest name of a new room"},
+    {.name = "max-namespace-name", .type = RJ_SETTING_U64, .field = FIELD(max_namespace_name),
+     .fallback = "128", .least = 1, .most = RJ_NAMESPACE_MAX, .unit = "bytes",
+     .help = "longest name of a namespace, with its slash"},
+    {.name = "max-event-name", .type = RJ_SETTING_U64, .field = FIELD(max_event_name), .fallback = "255",
+     .least = EVENT_NAME_LEAST, .most = RJ_EVENT_MAX, .unit = "bytes", .help = "longest name of an event"},
+    {.name = "max-user-name", .type = RJ_SETTING_U64, .field = FIELD(max_user_name), .fallback = "128",
+     .least = 1, .most = RJ_USER_MAX, .unit = "bytes", .help = "longest name of a user"},
+    {.name = "max-message-id", .type = RJ_SETTING_U64, .field = FIELD(max_message_id), .fallback = "200",
+     .least = MESSAGE_ID_LEAST, .most = RJ_MESSAGE_ID_MAX, .unit = "bytes",
+     .help = "longest id that a publisher may give its message"},
     {.name = "history-default", .type = RJ_SETTING_U64, .field = FIELD(history_default), .fallback = "50",
      .least = 1, .most = 100000, .help = "messages of a history page when no limit is given"},
     {.name = "history-max", .type = RJ_SETTING_U64, .field = FIELD(history_max), .fallback = "1000",
@@ -136,8 +157,8 @@ static const char *fault_of(const void *values)
     if (conf->max_frame_bytes < 2 * conf->max_data_bytes)
         return "max-frame: must be at least twice max-data";
     for (char **nsp = conf->namespaces; *nsp; nsp++) {
-        if ((*nsp)[0] != '/' || strlen(*nsp) > 128)
-            return "namespaces: each must begin with / and have at most 128 bytes";
+        if ((*nsp)[0] != '/' || strlen(*nsp) > conf->max_namespace_name)
+            return "namespaces: each must begin with / and be no longer than max-namespace-name";
     }
     return NULL;
 }

@@ -34,6 +34,12 @@ struct rj_conf {
     uint64_t ping_ms;
     uint64_t max_frame_bytes;
     uint64_t max_data_bytes;
+    uint64_t max_socket_data_bytes;
+    uint64_t max_room_name; /* bytes of what is new; see names.h */
+    uint64_t max_namespace_name;
+    uint64_t max_event_name;
+    uint64_t max_user_name;
+    uint64_t max_message_id;
     uint64_t rooms_per_client;
     uint64_t history_default;
     uint64_t history_max;

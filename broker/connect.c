@@ -89,7 +89,7 @@ static enum rj_status identify(const struct rj_conf *conf, struct rj_span auth, 
         return RJ_OK;
     status = rj_json_string(claimed, user);
     if (status == RJ_OK &&
-        (user->len > RJ_USER_MAX || memchr(user->data ? user->data : (uint8_t *)"", 0, user->len)))
+        (user->len > conf->max_user_name || memchr(user->data ? user->data : (uint8_t *)"", 0, user->len)))
         status = RJ_BAD_NAME;
     return status;
 }

@@ -3,8 +3,7 @@
 #include "broker/args.h"
 #include "broker/calls.h"
 #include "broker/instance.h"
-#include "broker/publish.h"
-#include "proto/base/json.h"
+#include "broker/names.h"
 
 static void reply_answer(struct rj_broker *broker, struct rj_call *call, const Rejoin__Answer *answer)
 {
@@ -35,11 +34,12 @@ static void on_done(struct rj_broker *broker, void *ctx, enum rj_status status, 
 
 static enum rj_status check(struct rj_request *request, const Rejoin__Event *event)
 {
-    struct rj_span name = rj_span_str(event->name);
-    if (name.len > RJ_EVENT_MAX || !rj_utf8_is_valid(name))
-        return request->why = "the event's name is not allowed", RJ_BAD_REQUEST;
+    const struct rj_conf *conf = request->broker->conf;
+    if (*event->name && !rj_name_is_valid(event->name, conf->max_event_name))
+        return request->why = "the event's name is longer than max-event-name or not valid UTF-8",
+               RJ_BAD_REQUEST;
     return rj_args_check(rj_span_of(event->args.data, event->args.len), event->attachments,
-                         event->n_attachments, request->broker->conf->max_data_bytes, &request->why);
+                         event->n_attachments, conf->max_data_bytes, &request->why);
 }
 
 enum rj_status rj_cmd_event(struct rj_request *request)

@@ -5,6 +5,7 @@
 #include "broker/admission.h"
 #include "broker/broker.h"
 #include "broker/instance.h"
+#include "broker/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
@@ -188,10 +189,9 @@ uint32_t rj_group_timeout(const struct rj_broker *broker, const struct rj_group 
     return (uint32_t)(wanted < most ? wanted : most);
 }
 
-static bool has_form(const char *nsp)
+static bool has_form(const struct rj_broker *broker, const char *nsp)
 {
-    struct rj_span text = rj_span_str(nsp);
-    return nsp[0] == '/' && text.len <= RJ_NAMESPACE_MAX && rj_utf8_is_valid(text);
+    return nsp[0] == '/' && rj_name_is_valid(nsp, broker->conf->max_namespace_name);
 }
 
 bool rj_groups_serve_namespace(const struct rj_groups *groups, const char *nsp)
@@ -205,12 +205,12 @@ bool rj_groups_serve_namespace(const struct rj_groups *groups, const char *nsp)
 bool rj_namespace_is_known(const struct rj_broker *broker, const char *nsp)
 {
     return rj_conf_has_namespace(broker->conf, nsp) ||
-           (has_form(nsp) && rj_groups_serve_namespace(&broker->serving.groups, nsp));
+           (has_form(broker, nsp) && rj_groups_serve_namespace(&broker->serving.groups, nsp));
 }
 
 bool rj_namespace_may_come(const struct rj_broker *broker, const char *nsp)
 {
-    return has_form(nsp) && broker->now_ms - broker->started_ms < broker->conf->lease_ms;
+    return has_form(broker, nsp) && broker->now_ms - broker->started_ms < broker->conf->lease_ms;
 }
 
 uint64_t rj_namespaces_awaited_until_ms(const struct rj_broker *broker)

@@ -51,7 +51,7 @@ uint32_t rj_group_timeout(const struct rj_broker *broker, const struct rj_group 
 bool rj_groups_serve_namespace(const struct rj_groups *groups, const char *nsp);
 
 /* Whether clients may have this namespace: the settings name it or a group serves it, and it has the form of
- * one: a slash, and at most RJ_NAMESPACE_MAX bytes of valid UTF-8. */
+ * one: a slash, and at most max-namespace-name bytes of valid UTF-8. */
 bool rj_namespace_is_known(const struct rj_broker *broker, const char *nsp);
 
 /* Not known, but the broker has been up for less than a lease, and backends may be on their way back. */

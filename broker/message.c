@@ -1,5 +1,7 @@
 /* What a message must be before it may stand in the log. */
+#include "broker/conf.h"
 #include "broker/history.h"
+#include "broker/names.h"
 #include "broker/publish.h"
 #include "proto/base/json.h"
 #include "proto/placeholder.h"
@@ -8,18 +10,21 @@
 static const char *const reserved_events[] = {"connect",       "connect_error", "disconnect",
                                               "disconnecting", "newListener",   "removeListener"};
 
-static bool event_is_valid(const char *event)
+static bool is_reserved(const char *event)
 {
-    struct rj_span text = rj_span_str(event);
-    if (text.len > RJ_EVENT_MAX || !rj_utf8_is_valid(text))
-        return false;
     for (size_t i = 0; i < sizeof reserved_events / sizeof *reserved_events; i++)
         if (strcmp(event, reserved_events[i]) == 0)
-            return false;
-    return true;
+            return true;
+    return false;
 }
 
-enum rj_status rj_message_check(const Rejoin__Message *message, uint64_t max_data_bytes, const char **why)
+/* What may be missing: an empty text is good, too. */
+static bool text_is_valid(const char *text, uint64_t most)
+{
+    return !*text || rj_name_is_valid(text, most);
+}
+
+enum rj_status rj_message_check(const Rejoin__Message *message, const struct rj_conf *conf, const char **why)
 {
     struct rj_span data = rj_span_of(message->data.data, message->data.len);
     uint64_t bytes = data.len;
@@ -27,12 +32,14 @@ enum rj_status rj_message_check(const Rejoin__Message *message, uint64_t max_dat
         return *why = "too many attachments", RJ_TOO_MANY;
     for (size_t i = 0; i < message->n_attachments; i++)
         bytes += message->attachments[i].len;
-    if (bytes > max_data_bytes)
+    if (bytes > conf->max_data_bytes)
         return *why = "the message is too large", RJ_TOO_LARGE;
-    if (!event_is_valid(message->event))
-        return *why = "the event's name is not allowed", RJ_BAD_REQUEST;
-    if (strlen(message->id) > RJ_PUBLISH_ID_MAX || !rj_utf8_is_valid(rj_span_str(message->id)))
-        return *why = "the id is too long or not valid UTF-8", RJ_BAD_REQUEST;
+    if (!text_is_valid(message->event, conf->max_event_name))
+        return *why = "the event's name is longer than max-event-name or not valid UTF-8", RJ_BAD_REQUEST;
+    if (is_reserved(message->event))
+        return *why = "the event's name is reserved", RJ_BAD_REQUEST;
+    if (!text_is_valid(message->id, conf->max_message_id))
+        return *why = "the id is longer than max-message-id or not valid UTF-8", RJ_BAD_REQUEST;
     enum rj_status status = rj_json_check(data, RJ_JSON_DEPTH);
     if (status != RJ_OK)
         return *why = "data is no valid JSON", status;

@@ -6,12 +6,18 @@
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
 
+size_t rj_pattern_shortest(const char *pattern)
+{
+    size_t n = 0;
+    for (; *pattern; pattern++)
+        n += *pattern != '*';
+    return n;
+}
+
 enum rj_status rj_pattern_check(const char *pattern)
 {
     struct rj_span text = rj_span_str(pattern);
-    size_t stars = 0;
-    for (size_t i = 0; i < text.len; i++)
-        stars += text.data[i] == '*';
+    size_t stars = text.len - rj_pattern_shortest(pattern);
     bool is_valid =
         text.len > 0 && text.len <= RJ_PATTERN_MAX && stars <= RJ_PATTERN_STARS_MAX && rj_utf8_is_valid(text);
     return is_valid ? RJ_OK : RJ_BAD_NAME;

@@ -9,6 +9,9 @@
 
 enum { RJ_PATTERN_MAX = 255, RJ_PATTERN_STARS_MAX = 8 };
 
+/* The length of the shortest text that it matches, in bytes. */
+size_t rj_pattern_shortest(const char *pattern);
+
 /* RJ_BAD_NAME unless it has 1 to RJ_PATTERN_MAX bytes of valid UTF-8 and at most RJ_PATTERN_STARS_MAX stars.
  */
 enum rj_status rj_pattern_check(const char *pattern);

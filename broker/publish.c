@@ -232,7 +232,7 @@ enum rj_status rj_cmd_publish(struct rj_request *request)
     Rejoin__Message *message = publish->message;
     if (!message)
         return RJ_BAD_REQUEST;
-    enum rj_status status = rj_message_check(message, broker->conf->max_data_bytes, &request->why);
+    enum rj_status status = rj_message_check(message, broker->conf, &request->why);
     if (status == RJ_OK)
         status = complete(request, publish);
     if (status != RJ_OK)

@@ -8,8 +8,6 @@
 
 enum {
     RJ_TARGETS_MAX = RJ_STORE_ROOMS_MAX,
-    RJ_PUBLISH_ID_MAX = 200,
-    RJ_EVENT_MAX = 255,
     RJ_EXCEPT_MAX = 1000, /* sids, and rooms */
 };
 
@@ -22,6 +20,6 @@ rj_handler rj_cmd_publish;
  * Gateways have checked the JSON of their clients already. It is checked again: a bad text in the log would
  * break every reader of the room for as long as it is kept, and the check costs less than a tenth of a
  * publish. */
-enum rj_status rj_message_check(const Rejoin__Message *message, uint64_t max_data_bytes, const char **why);
+enum rj_status rj_message_check(const Rejoin__Message *message, const struct rj_conf *conf, const char **why);
 
 #endif

@@ -2,8 +2,8 @@
 
 #include <stdlib.h>
 
+#include "broker/names.h"
 #include "broker/rooms.h"
-#include "proto/base/json.h"
 #include "proto/base/mem.h"
 
 /* A read on its way to the disk. */
@@ -17,12 +17,6 @@ struct reading {
     char user[RJ_USER_MAX + 1];
 };
 
-static bool user_is_valid(const char *name)
-{
-    struct rj_span user = rj_span_str(name);
-    return user.len > 0 && user.len <= RJ_USER_MAX && rj_utf8_is_valid(user);
-}
-
 enum rj_status rj_reads_whose(struct rj_request *request, const char *nsp, const char *user,
                               struct rj_reader_name *out)
 {
@@ -34,7 +28,7 @@ enum rj_status rj_reads_whose(struct rj_request *request, const char *nsp, const
     *out = (struct rj_reader_name){nsp, user};
     if (!rj_namespace_is_known(request->broker, nsp))
         return RJ_BAD_NAMESPACE;
-    return user_is_valid(user) ? RJ_OK : RJ_BAD_NAME;
+    return rj_name_is_valid(user, RJ_USER_MAX) ? RJ_OK : RJ_BAD_NAME;
 }
 
 uint64_t rj_reads_unread(const struct rj_room_state *room, uint64_t seq)
@@ -116,6 +110,8 @@ enum rj_status rj_cmd_read(struct rj_request *request)
         status = rj_read_cursor_get(&broker->read_cursors, broker->store, reader, room.id, &stands);
     if (status != RJ_OK)
         return status;
+    if (!stands && !read->forget && strlen(reader.user) > broker->conf->max_user_name)
+        return request->why = "the user's name is longer than max-user-name", RJ_BAD_NAME;
 
     struct reading *reading = rj_calloc(1, sizeof *reading);
     reading->broker = broker;

@@ -3,14 +3,13 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proto/base/json.h"
+#include "broker/names.h"
 #include "proto/base/mem.h"
 #include "rejoin.pb-c.h"
 
 enum rj_status rj_room_name_check(const char *name)
 {
-    struct rj_span text = rj_span_str(name);
-    return text.len > 0 && text.len <= RJ_ROOM_NAME_MAX && rj_utf8_is_valid(text) ? RJ_OK : RJ_BAD_NAME;
+    return rj_name_is_valid(name, RJ_ROOM_NAME_MAX) ? RJ_OK : RJ_BAD_NAME;
 }
 
 size_t rj_target_key(uint8_t out[static RJ_TARGET_KEY_MAX], uint8_t kind, const char *nsp, const char *name)

@@ -9,16 +9,13 @@
 #include "broker/hash.h"
 
 #include "broker/members.h"
+#include "proto/names.h"
 #include "storage/store.h"
 
 struct rj_presence_rule;
 struct rj_roster;
 
-enum {
-    RJ_NAMESPACE_MAX = 128,
-    RJ_ROOM_NAME_MAX = 255,
-    RJ_TARGET_KEY_MAX = 2 + RJ_NAMESPACE_MAX + RJ_ROOM_NAME_MAX,
-};
+enum { RJ_TARGET_KEY_MAX = 2 + RJ_NAMESPACE_MAX + RJ_ROOM_NAME_MAX };
 
 struct rj_room {
     rj_room_id id;

@@ -5,13 +5,15 @@
 
 #include "broker/attendance.h"
 #include "broker/history.h"
+#include "broker/names.h"
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
 enum rj_status rj_room_resolve(struct rj_broker *broker, const char *nsp, const char *name, bool create,
                                struct rj_room_name *out)
 {
-    if (rj_room_name_check(name) != RJ_OK)
+    if (rj_room_name_check(name) != RJ_OK ||
+        (create && !rj_name_may_be_used(broker, REJOIN__TARGET__KIND__ROOM, nsp, name)))
         return RJ_BAD_NAME;
     out->key_len = rj_target_key(out->key, REJOIN__TARGET__KIND__ROOM, nsp, name);
     return rj_store_room(broker->store, rj_span_of(out->key, out->key_len), create, &out->id);

@@ -8,8 +8,8 @@ rj_handler rj_cmd_join;
 rj_handler rj_cmd_leave;
 rj_handler rj_cmd_history;
 
-/* A room by its name, as commands say it. RJ_BAD_NAME, or RJ_NOT_FOUND when it does not exist and `create` is
- * not set. */
+/* A room by its name, as commands say it. RJ_BAD_NAME, also when it would have to be created and the settings
+ * let no new name be so long; RJ_NOT_FOUND when it does not exist and `create` is not set. */
 struct rj_room_name {
     rj_room_id id;
     size_t key_len;

@@ -7,7 +7,7 @@
 #include "broker/ask.h"
 #include "broker/calls.h"
 #include "broker/instance.h"
-#include "broker/publish.h"
+#include "broker/names.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
 
@@ -220,16 +220,16 @@ static void ask(struct rj_request *request, struct rj_instance *const instances[
 
 static enum rj_status check(struct rj_request *request, const Rejoin__Send *asked)
 {
-    struct rj_span name = rj_span_str(asked->name);
+    const struct rj_conf *conf = request->broker->conf;
     if (!asked->namespace_[0] && !asked->group[0])
         return request->why = "a namespace or a group is needed", RJ_BAD_REQUEST;
     if (strlen(asked->namespace_) > RJ_NAMESPACE_MAX || !rj_utf8_is_valid(rj_span_str(asked->namespace_)) ||
         strlen(asked->group) > RJ_GROUP_NAME_MAX || !rj_utf8_is_valid(rj_span_str(asked->group)))
         return request->why = "the namespace or the group is none", RJ_BAD_NAME;
-    if (name.len > RJ_EVENT_MAX || !rj_utf8_is_valid(name))
-        return request->why = "the name is too long or not valid UTF-8", RJ_BAD_REQUEST;
+    if (*asked->name && !rj_name_is_valid(asked->name, conf->max_event_name))
+        return request->why = "the name is longer than max-event-name or not valid UTF-8", RJ_BAD_REQUEST;
     return rj_args_check(rj_span_of(asked->args.data, asked->args.len), asked->attachments,
-                         asked->n_attachments, request->broker->conf->max_data_bytes, &request->why);
+                         asked->n_attachments, conf->max_data_bytes, &request->why);
 }
 
 enum rj_status rj_cmd_send(struct rj_request *request)

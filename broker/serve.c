@@ -8,6 +8,7 @@
 #include "broker/calls.h"
 #include "broker/contest.h"
 #include "broker/instance.h"
+#include "broker/pattern.h"
 #include "broker/send.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
@@ -31,11 +32,26 @@ static void on_saved(void *ctx, enum rj_status status)
     free(pending);
 }
 
+/* A pattern that names of the allowed length cannot match is a mistake: nobody would ever come. */
+static enum rj_status check_lengths(struct rj_request *request, const Rejoin__Serve *serve)
+{
+    const struct rj_conf *conf = request->broker->conf;
+    for (size_t i = 0; i < serve->n_namespaces; i++)
+        if (rj_pattern_shortest(serve->namespaces[i]) > conf->max_namespace_name)
+            return request->why = "a namespace is longer than max-namespace-name", RJ_BAD_NAME;
+    for (size_t i = 0; i < serve->n_events; i++)
+        if (rj_pattern_shortest(serve->events[i]) > conf->max_event_name)
+            return request->why = "an event's name is longer than max-event-name", RJ_BAD_NAME;
+    return RJ_OK;
+}
+
 enum rj_status rj_cmd_serve(struct rj_request *request)
 {
     struct rj_broker *broker = request->broker;
     const Rejoin__Serve *serve = request->command->serve;
     enum rj_status status = rj_serve_check(serve, &request->why);
+    if (status == RJ_OK)
+        status = check_lengths(request, serve);
     if (status != RJ_OK)
         return status;
     struct rj_group *group = rj_groups_find(&broker->serving.groups, serve->group);
@@ -80,7 +96,8 @@ static bool error_is_valid(const Rejoin__Error *error, uint64_t max_data_bytes)
            (data.len == 0 || rj_json_check(data, RJ_JSON_DEPTH) == RJ_OK);
 }
 
-static enum rj_status answer_check(struct rj_request *request, const Rejoin__Answer *answer)
+static enum rj_status answer_check(struct rj_request *request, const struct rj_job *job,
+                                   const Rejoin__Answer *answer)
 {
     uint64_t max_bytes = request->broker->conf->max_data_bytes;
     if (answer->refusal && !error_is_valid(answer->refusal, max_bytes))
@@ -88,7 +105,7 @@ static enum rj_status answer_check(struct rj_request *request, const Rejoin__Ans
     enum rj_status status =
         rj_args_check(rj_span_of(answer->args.data, answer->args.len), answer->attachments,
                       answer->n_attachments, max_bytes, &request->why);
-    return status == RJ_OK ? rj_admission_check(request->broker, answer, &request->why) : status;
+    return status == RJ_OK ? rj_admission_check(request->broker, job, answer, &request->why) : status;
 }
 
 /* RJ_OK: the job was answered before, by this answer on an earlier stream, or by nobody that is left. */
@@ -113,7 +130,7 @@ enum rj_status rj_cmd_answer(struct rj_request *request)
     struct rj_job *job = rj_job_find(broker, answer->job);
     if (!job || job->instance->backend != request->backend)
         return answer_unheard(request, job, answer->job);
-    enum rj_status status = answer_check(request, answer);
+    enum rj_status status = answer_check(request, job, answer);
     if (status != RJ_OK)
         return status;
     broker->stats.jobs_answered++;

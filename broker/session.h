@@ -18,8 +18,6 @@ struct rj_replay_read;
 struct rj_replay_settling;
 struct rj_seat;
 
-enum { RJ_USER_MAX = 128, RJ_SOCKET_DATA_MAX = 65536 };
-
 /* A room that the session has joined: it gets what came after `since_pos`. */
 struct rj_membership {
     struct rj_room *room; /* a reference is held */

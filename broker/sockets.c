@@ -4,6 +4,7 @@
 
 #include "broker/attach.h"
 #include "broker/filter.h"
+#include "broker/names.h"
 #include "broker/notices.h"
 #include "broker/rooms.h"
 #include "broker/rounds.h"
@@ -215,6 +216,9 @@ static enum rj_status resolve_rooms(struct rj_request *request, struct sweep *sw
 {
     for (; sweep->n_rooms < n; sweep->n_rooms++) {
         struct rj_room_name *name = &sweep->rooms[sweep->n_rooms];
+        if (sweep->meet == join &&
+            !rj_name_may_be_used(request->broker, REJOIN__TARGET__KIND__ROOM, nsp, rooms[sweep->n_rooms]))
+            return request->why = "a room's name is longer than max-room-name", RJ_BAD_NAME;
         enum rj_status status = rj_room_resolve(request->broker, nsp, rooms[sweep->n_rooms], false, name);
         if (status == RJ_NOT_FOUND)
             name->id = 0;
@@ -417,8 +421,8 @@ enum rj_status rj_cmd_set_data(struct rj_request *request)
     const Rejoin__SetData *asked = request->command->set_data;
     struct rj_span json = rj_span_of(asked->data.data, asked->data.len);
     char pid[RJ_ID_LEN + 1];
-    if (json.len > RJ_SOCKET_DATA_MAX)
-        return request->why = "a socket's data has at most 65536 bytes", RJ_TOO_LARGE;
+    if (json.len > broker->conf->max_socket_data_bytes)
+        return request->why = "the data is larger than max-socket-data", RJ_TOO_LARGE;
     if (json.len && rj_json_check(json, RJ_JSON_DEPTH) != RJ_OK)
         return request->why = "data is no valid JSON", RJ_BAD_REQUEST;
     struct rj_session *session = rj_directory_find_sid(&broker->directory, asked->namespace_, asked->sid);

@@ -1,16 +1,10 @@
 #include "broker/targets.h"
 
 #include "broker/delivery.h"
+#include "broker/names.h"
 #include "broker/rooms.h"
-#include "proto/base/json.h"
 
 /* ------------------------------------------------------------------------------------------ checking */
-
-static bool user_is_valid(const char *name)
-{
-    struct rj_span user = rj_span_str(name);
-    return user.len > 0 && user.len <= RJ_USER_MAX && rj_utf8_is_valid(user);
-}
 
 /* A socket that is here, or away but may come back. */
 static enum rj_status find_socket(struct rj_broker *broker, const char *nsp, const char *sid)
@@ -22,12 +16,15 @@ static enum rj_status find_socket(struct rj_broker *broker, const char *nsp, con
                                  pid);
 }
 
-static enum rj_status check_target(struct rj_request *request, const char *nsp, const Rejoin__Target *target)
+static enum rj_status check_name(struct rj_request *request, const char *nsp, const Rejoin__Target *target)
 {
     switch (target->kind) {
-    case REJOIN__TARGET__KIND__ROOM: return rj_room_name_check(target->name);
+    case REJOIN__TARGET__KIND__ROOM:
+        if (rj_room_name_check(target->name) != RJ_OK)
+            return request->why = "a target's room is empty, too long or not valid UTF-8", RJ_BAD_NAME;
+        return RJ_OK;
     case REJOIN__TARGET__KIND__USER:
-        if (!user_is_valid(target->name))
+        if (!rj_name_is_valid(target->name, RJ_USER_MAX))
             return request->why = "a target's user is empty, too long or not valid UTF-8", RJ_BAD_NAME;
         return RJ_OK;
     case REJOIN__TARGET__KIND__NAMESPACE:
@@ -40,6 +37,14 @@ static enum rj_status check_target(struct rj_request *request, const char *nsp, 
         return RJ_OK;
     default: return request->why = "a target's kind is not known", RJ_BAD_REQUEST;
     }
+}
+
+static enum rj_status check_target(struct rj_request *request, const char *nsp, const Rejoin__Target *target)
+{
+    enum rj_status status = check_name(request, nsp, target);
+    if (status != RJ_OK || rj_name_may_be_used(request->broker, (uint8_t)target->kind, nsp, target->name))
+        return status;
+    return request->why = "a target's name is longer than max-room-name or max-user-name", RJ_BAD_NAME;
 }
 
 static bool is_same(const Rejoin__Target *a, const Rejoin__Target *b)

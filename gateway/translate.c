@@ -2,10 +2,9 @@
 
 #include "gateway/translate_presence.h"
 #include "proto/base/json.h"
+#include "proto/names.h"
 #include "proto/offset.h"
 #include "proto/placeholder.h"
-
-enum { NAME_MAX_BYTES = 255, USER_MAX_BYTES = 128, EVENT_MAX_BYTES = 128, ID_MAX_BYTES = 128 };
 
 static const char default_event[] = "room:message";
 
@@ -52,7 +51,7 @@ static enum rj_status take_room(struct reading *in, char **room)
         return refuse(in, RJ_BAD_REQUEST, "room is missing");
     if (rj_json_type(value) != RJ_JSON_STRING)
         return refuse(in, RJ_BAD_REQUEST, "room must be a string");
-    if (!take_text(in, value, NAME_MAX_BYTES, room))
+    if (!take_text(in, value, RJ_ROOM_NAME_MAX, room))
         return refuse(in, RJ_BAD_NAME, "room must have 1 to 255 bytes of UTF-8");
     return RJ_OK;
 }
@@ -174,10 +173,10 @@ static enum rj_status read_message(struct reading *in, Rejoin__Message *message)
     struct rj_span value;
     message->event = (char *)(uintptr_t)default_event;
     if (has_member(in, "event", &value) &&
-        (!take_text(in, value, EVENT_MAX_BYTES, &message->event) || is_reserved(message->event)))
-        return refuse(in, RJ_BAD_REQUEST, "event must be a name of 1 to 128 bytes that is not reserved");
-    if (has_member(in, "id", &value) && !take_text(in, value, ID_MAX_BYTES, &message->id))
-        return refuse(in, RJ_BAD_REQUEST, "id must be a string of 1 to 128 bytes");
+        (!take_text(in, value, RJ_EVENT_MAX, &message->event) || is_reserved(message->event)))
+        return refuse(in, RJ_BAD_REQUEST, "event must be a name of 1 to 255 bytes that is not reserved");
+    if (has_member(in, "id", &value) && !take_text(in, value, RJ_MESSAGE_ID_MAX, &message->id))
+        return refuse(in, RJ_BAD_REQUEST, "id must be a string of 1 to 200 bytes");
     if (!rj_json_get(in->first, "data", &value))
         return refuse(in, RJ_BAD_REQUEST, "data is missing");
     /* Without this a sender could put a placeholder into an ack with other people's attachments. */
@@ -262,7 +261,7 @@ static enum rj_status read_presence(struct reading *in)
     struct rj_span after;
     bool has_limit;
     uint64_t limit = 0;
-    if (has_member(in, "after", &after) && !take_text(in, after, USER_MAX_BYTES, &presence->after))
+    if (has_member(in, "after", &after) && !take_text(in, after, RJ_USER_MAX, &presence->after))
         return refuse(in, RJ_BAD_REQUEST, "after must be a user's name");
     if (!take_number(in, "limit", &has_limit, &limit) || (has_limit && limit == 0))
         return refuse(in, RJ_BAD_REQUEST, "limit must be a whole number of at least 1");
@@ -306,6 +305,8 @@ enum rj_status rj_translate_event(const struct rj_client_event *event, struct rj
             read = built_in[i].read;
     if (read == read_other && memchr(event->name.data, '\0', event->name.len))
         in.why = "the event's name has a NUL in it";
+    if (event->name.len > RJ_EVENT_MAX)
+        in.why = "the event's name has more than 255 bytes";
     if (in.why) {
         *why = in.why;
         return RJ_BAD_REQUEST;

@@ -9,9 +9,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/json.h"
 #include "proto/base/mem.h"
-
-/* A longer name cannot exist (broker), so it is refused here. */
-enum { MAX_NSP_BYTES = 128 };
+#include "proto/names.h"
 
 /* In the long run; all the namespaces that a connection may have can be joined at once. */
 enum { CONNECTS_A_SECOND = 10 };
@@ -163,8 +161,8 @@ static void on_connect(struct rj_sio_conn *conn, const struct rj_sio_packet *pac
         close_forced(conn, "too many CONNECTs");
         return;
     }
-    if (packet->nsp.len > MAX_NSP_BYTES || conn->n_members >= shared->max_clients) {
-        enum rj_status why = packet->nsp.len > MAX_NSP_BYTES ? RJ_BAD_NAMESPACE : RJ_TOO_MANY;
+    if (packet->nsp.len > RJ_NAMESPACE_MAX || conn->n_members >= shared->max_clients) {
+        enum rj_status why = packet->nsp.len > RJ_NAMESPACE_MAX ? RJ_BAD_NAMESPACE : RJ_TOO_MANY;
         send_connect_error(conn, packet->nsp, rj_span_str(rj_status_text(why)), (struct rj_span){0});
         return;
     }

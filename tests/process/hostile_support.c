@@ -106,13 +106,20 @@ static void start_gateway(struct siege *siege, const char *const more[])
 
 int siege_setup_with(void **state, const char *const env[])
 {
+    return siege_setup_both(state, env, NULL);
+}
+
+int siege_setup_both(void **state, const char *const env[], const char *const flags[])
+{
     static char namespaces[256] = "/,/n0,/n1,/n2,/n3,/n4,/nmore,/"; /* and the longest name that may be */
-    static const char *const flags[] = {"--namespaces", namespaces,           "--ping", "50", "--lease",
-                                        "1000",         "--rooms-per-client", "20",     NULL};
+    const char *all[16] = {"--namespaces", namespaces,           "--ping", "50", "--lease",
+                           "1000",         "--rooms-per-client", "20"};
+    for (size_t i = 0; flags && flags[i]; i++)
+        all[8 + i] = flags[i];
     memset(strrchr(namespaces, '/') + 1, 'n', 127);
     struct siege *siege = calloc(1, sizeof *siege);
     *state = siege;
-    rj_test_broker_start(&siege->broker, flags);
+    rj_test_broker_start(&siege->broker, all);
     start_gateway(siege, env);
     siege->canary.port = siege->port;
     assert_int_equal(pthread_create(&siege->canary.thread, NULL, sing, &siege->canary), 0);

@@ -40,6 +40,8 @@ struct siege {
 /* For cmocka: *state is a struct siege. `env`: settings of the gateway beside those above, or NULL. */
 int siege_setup(void **state);
 int siege_setup_with(void **state, const char *const env[]);
+/* The same with further flags of the broker, ended by NULL; or NULL. */
+int siege_setup_both(void **state, const char *const env[], const char *const flags[]);
 int siege_teardown(void **state);
 
 /* The canary goes on for at least as many round trips from here. */

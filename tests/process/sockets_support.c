@@ -36,7 +36,7 @@ static Rejoin__Reply *ask(struct rj_test_peer *peer, uint64_t client, Rejoin__Co
 
 void open_world(struct world *world, const char *const args[])
 {
-    const char *all[12] = {"--identity", "claimed"};
+    const char *all[16] = {"--identity", "claimed"};
     for (size_t i = 0; args && args[i]; i++)
         all[2 + i] = args[i];
     *world = (struct world){0};

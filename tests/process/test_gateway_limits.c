@@ -146,12 +146,46 @@ static void names_may_be_so_long(void **state)
                   "432[{\"ok\":false,\"error\":{\"code\":\"bad_name\"");
     assert_answer(&client, "423[\"room:join\",\"", 0, "\"]",
                   "433[{\"ok\":false,\"error\":{\"code\":\"bad_name\"");
-    assert_answer(&client, "424[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 128, "\"}]",
+    assert_answer(&client, "424[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 255, "\"}]",
                   "434[{\"ok\":true");
-    assert_answer(&client, "425[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 129, "\"}]",
-                  "435[{\"ok\":false");
+    assert_answer(&client, "425[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 256, "\"}]",
+                  "435[{\"ok\":false,\"error\":{\"code\":\"bad_request\"");
+    assert_answer(&client, "426[\"room:publish\",{\"room\":\"den\",\"data\":1,\"id\":\"", 200, "\"}]",
+                  "436[{\"ok\":true");
+    assert_answer(&client, "427[\"room:publish\",{\"room\":\"den\",\"data\":1,\"id\":\"", 201, "\"}]",
+                  "437[{\"ok\":false,\"error\":{\"code\":\"bad_request\"");
+    assert_answer(&client, "428[\"", 255, "\"]", "438[{\"ok\":false,\"error\":{\"code\":\"no_handler\"");
+    assert_answer(&client, "429[\"", 256, "\"]", "439[{\"ok\":false,\"error\":{\"code\":\"bad_request\"");
     assert_answer(&client, "40/", 127, ",", "40/nnn"); /* with the slash: 128 */
     assert_answer(&client, "40/", 128, ",", "44/nnn");
+    rj_ws_disconnect(&client);
+}
+
+static int setup_names(void **state)
+{
+    static const char *const flags[] = {
+        "--max-room-name", "20", "--max-event-name", "30", "--max-message-id", "50", NULL};
+    return siege_setup_both(state, NULL, flags);
+}
+
+static void names_may_be_so_long_as_the_brokers_settings_say(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client);
+    assert_answer(&client, "421[\"room:join\",\"", 20, "\"]", "431[{\"ok\":true");
+    assert_answer(&client, "422[\"room:join\",\"", 21, "\"]",
+                  "432[{\"ok\":false,\"error\":{\"code\":\"bad_name\"");
+    assert_answer(&client, "423[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 30, "\"}]",
+                  "433[{\"ok\":true");
+    assert_answer(&client, "424[\"room:publish\",{\"room\":\"den\",\"data\":1,\"event\":\"", 31, "\"}]",
+                  "434[{\"ok\":false,\"error\":{\"code\":\"bad_request\"");
+    assert_answer(&client, "425[\"room:publish\",{\"room\":\"den\",\"data\":1,\"id\":\"", 50, "\"}]",
+                  "435[{\"ok\":true");
+    assert_answer(&client, "426[\"room:publish\",{\"room\":\"den\",\"data\":1,\"id\":\"", 51, "\"}]",
+                  "436[{\"ok\":false,\"error\":{\"code\":\"bad_request\"");
+    assert_answer(&client, "427[\"", 30, "\"]", "437[{\"ok\":false,\"error\":{\"code\":\"no_handler\"");
+    assert_answer(&client, "428[\"", 31, "\"]", "438[{\"ok\":false,\"error\":{\"code\":\"bad_request\"");
     rj_ws_disconnect(&client);
 }
 
@@ -273,6 +307,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_connection_that_joins_nothing_is_closed_in_time, siege_setup,
                                     siege_teardown),
     cmocka_unit_test_setup_teardown(names_may_be_so_long, siege_setup, siege_teardown),
+    cmocka_unit_test_setup_teardown(names_may_be_so_long_as_the_brokers_settings_say, setup_names,
+                                    siege_teardown),
     cmocka_unit_test_setup_teardown(a_client_may_be_in_so_many_rooms, siege_setup, siege_teardown),
     cmocka_unit_test_setup_teardown(a_packet_may_hold_so_many_bytes_and_attachments, siege_setup,
                                     siege_teardown),

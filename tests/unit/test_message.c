@@ -1,7 +1,11 @@
+#include "broker/conf.h"
 #include "broker/publish.h"
 #include "tests/support/test.h"
 
-enum { MAX_DATA = 1000 };
+enum { MAX_DATA = 1000, MAX_ID = 50, MAX_EVENT = 20 };
+
+static const struct rj_conf conf = {
+    .max_data_bytes = MAX_DATA, .max_event_name = MAX_EVENT, .max_message_id = MAX_ID};
 
 static enum rj_status check(const char *event, const char *data, const char *id, size_t n_attachments)
 {
@@ -13,7 +17,7 @@ static enum rj_status check(const char *event, const char *data, const char *id,
     message.data = (ProtobufCBinaryData){strlen(data), (uint8_t *)(uintptr_t)data};
     message.attachments = attachments;
     message.n_attachments = n_attachments;
-    enum rj_status status = rj_message_check(&message, MAX_DATA, &why);
+    enum rj_status status = rj_message_check(&message, &conf, &why);
     assert_int_equal(status == RJ_OK, why == NULL);
     return status;
 }
@@ -65,7 +69,7 @@ static void placeholders_point_into_the_attachments(void **state)
 static void limits_are_exact(void **state)
 {
     (void)state;
-    char data[MAX_DATA + 2], id[RJ_PUBLISH_ID_MAX + 2], event[RJ_EVENT_MAX + 2];
+    char data[MAX_DATA + 2], id[MAX_ID + 2], event[MAX_EVENT + 2];
     memset(data, '1', sizeof data);
     memset(id, 'i', sizeof id);
     memset(event, 'e', sizeof event);
@@ -73,13 +77,13 @@ static void limits_are_exact(void **state)
     assert_int_equal(check("", data, "", 0), RJ_TOO_LARGE);
     data[MAX_DATA] = '\0';
     assert_int_equal(check("", data, "", 0), RJ_OK);
-    id[RJ_PUBLISH_ID_MAX + 1] = '\0';
+    id[MAX_ID + 1] = '\0';
     assert_int_equal(check("", "1", id, 0), RJ_BAD_REQUEST);
-    id[RJ_PUBLISH_ID_MAX] = '\0';
+    id[MAX_ID] = '\0';
     assert_int_equal(check("", "1", id, 0), RJ_OK);
-    event[RJ_EVENT_MAX + 1] = '\0';
+    event[MAX_EVENT + 1] = '\0';
     assert_int_equal(check(event, "1", "", 0), RJ_BAD_REQUEST);
-    event[RJ_EVENT_MAX] = '\0';
+    event[MAX_EVENT] = '\0';
     assert_int_equal(check(event, "1", "", 0), RJ_OK);
     assert_int_equal(check("", "1", "", 10), RJ_OK);
     assert_int_equal(check("", "1", "", 11), RJ_TOO_MANY);
@@ -95,9 +99,9 @@ static void attachments_count_for_the_size(void **state)
     message.data = (ProtobufCBinaryData){1, (uint8_t *)"1"};
     message.attachments = &attachment;
     message.n_attachments = 1;
-    assert_int_equal(rj_message_check(&message, MAX_DATA, &why), RJ_OK);
+    assert_int_equal(rj_message_check(&message, &conf, &why), RJ_OK);
     attachment.len = MAX_DATA;
-    assert_int_equal(rj_message_check(&message, MAX_DATA, &why), RJ_TOO_LARGE);
+    assert_int_equal(rj_message_check(&message, &conf, &why), RJ_TOO_LARGE);
 }
 
 static const struct CMUnitTest tests[] = {
