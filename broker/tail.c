@@ -60,7 +60,9 @@ void rj_tail_credit(struct rj_backend *backend, uint64_t id, uint32_t more)
         tail->credit = tail->credit + more < CREDIT_MAX ? tail->credit + more : CREDIT_MAX;
 }
 
-/* Where a tail begins: after `*after`. "" = from now on, "0" = from the oldest kept. */
+/* Where a tail begins: after `*after`. "" = from now on, "0" = from the oldest kept. RJ_NOT_FOUND: the offset
+ * is none of this store, or past the end of its epoch: nothing leaves before its commit, so the store has
+ * gone back behind what this consumer has seen, and gives out the same positions for other messages now. */
 static enum rj_status find_start(struct rj_broker *broker, const char *offset, uint64_t *after)
 {
     struct rj_store_head head = rj_store_head(broker->store);
@@ -76,8 +78,10 @@ static enum rj_status find_start(struct rj_broker *broker, const char *offset, u
     }
     if (rj_offset_parse(rj_span_str(offset), &parsed) != RJ_OK)
         return RJ_BAD_REQUEST;
-    if (rj_store_clamp(broker->store, parsed.epoch, parsed.pos, after, &was_clamped) != RJ_OK)
+    uint64_t pos;
+    if (rj_store_clamp(broker->store, parsed.epoch, parsed.pos, &pos, &was_clamped) != RJ_OK || was_clamped)
         return RJ_NOT_FOUND;
+    *after = pos;
     return RJ_OK;
 }
 

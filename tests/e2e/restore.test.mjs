@@ -9,6 +9,7 @@ import { promisify } from "node:util";
 
 import { MODES } from "./support/client.mjs";
 import { QUICK_PINGS } from "./support/cluster.mjs";
+import { ctl, ctlLines } from "./support/ctl.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
@@ -149,6 +150,25 @@ test.alone("who was away while the store went back is told when it returns", TWO
   await away.connected(2);
   assert.equal(away.recovered, false, "its session may lack what happened after the backup");
   await until(() => scope.broker.log.includes("event=backup_restored"), "the broker says what it is");
+});
+
+test.alone("who follows the log is told that it has gone back behind it, and only then", TWO, async (scope) => {
+  const machine = timeMachine(scope);
+  const room = scope.room();
+  const follow = (...args) => ctl(scope.cluster, ["tail", ...args]);
+  for (let n = 1; n <= 3; n++) await ctlLines(scope.cluster, ["publish", room, `${n}`]);
+  const { lines: kept } = await follow("--from", "0", "--count", "3");
+  await machine.backup();
+  await ctlLines(scope.cluster, ["publish", room, "4"]);
+  const { lines: lost } = await follow("--from", kept.at(-1).offset, "--count", "1");
+  await scope.broker.kill();
+  await machine.restore();
+  await ctlLines(scope.cluster, ["publish", room, "5"]);
+  const told = await follow("--from", lost[0].offset, "--count", "1");
+  assert.deepEqual([told.code, told.lines], [1, []], "positions behind the backup speak of other messages now");
+  assert.match(told.errors, /not_found/);
+  const { lines } = await follow("--from", kept.at(-1).offset, "--count", "1");
+  assert.deepEqual(lines.map(({ seq, data }) => [seq, data]), [[4, 5]], "what was taken up to the backup still stands");
 });
 
 test.alone("a restored broker recovers its new sessions as ever, over restarts too", TWO, async (scope) => {

@@ -356,7 +356,8 @@ struct rejoin_tail_options {
     void (*on_message)(void *arg, const struct rejoin_message *message);
 
     /* `offset` is where the tail goes on; "" when it has ended. May be NULL. After REJOIN_TAIL_ENDED no
-     * callback follows; the tail is still to be stopped. */
+     * callback follows; the tail is still to be stopped. REJOIN_NOT_FOUND: the log does not know the offset
+     * (any more): the broker came back with an older backup of its store, or with another one. */
     void (*on_state)(void *arg, enum rejoin_tail_state state, enum rejoin_status status, const char *offset);
     void *arg;
 };
