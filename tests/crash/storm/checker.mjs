@@ -7,58 +7,36 @@
 //   I5  presence equals the truth, within a lease after the last fault
 //   I6  what backends serve is answered by its own answer, and shown once and in order (services.mjs)
 //
+// The operator's own act is no broken promise: where the broker comes back with a backup, what was stored behind it is
+// gone, from there on. Whoever had a session is told so (a fresh one), and so is who follows the log.
+//
 // An observation is
-//   log      [{room, seq, id, offset}]       everything that was stored, in the log's order, as who followed it saw it
-//   kept     the same                        what was read of it at the end
+//   log      [{room, seq, id, offset, by}]   as who followed the log saw it; `by`: how often he had begun anew
+//   stores   [{epochs, keeps, begunAt, kept}] one more with each backup that was restored (stores.mjs): the epochs of the
+//                                            runs on it; up to where it is the one before; what was read of it at its end
 //   isTrimmed(room)                          whether the room keeps only its last messages
-//   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs)
+//   lifetimeMs                               of a session without a connection; may be left out
+//   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs, storm.mjs)
 //   census   {truth, told, tookMs, allowedMs} who is where, {what: text} each (census.mjs); how long it took to agree
 // A fault is {invariant, text, and what it is about: who?, t?, room?, seq?, id?}.
 
+import { Lifetimes } from "./lifetimes.mjs";
 import { Reader } from "./reader.mjs";
 import { checkServices } from "./services.mjs";
-
-/** The log by place and by room. */
-export class LogIndex {
-  #rooms = new Map();
-  #ids = new Map();
-
-  constructor(log) {
-    log.forEach(({ room, seq, id, offset }, place) => {
-      if (!this.#rooms.has(room)) this.#rooms.set(room, new Map());
-      const entry = { room, seq, id, offset, place };
-      if (!this.#rooms.get(room).has(seq)) this.#rooms.get(room).set(seq, entry);
-      if (!this.#ids.has(id)) this.#ids.set(id, entry);
-    });
-  }
-
-  at(room, seq) {
-    return this.#rooms.get(room)?.get(seq);
-  }
-
-  withId(id) {
-    return this.#ids.get(id);
-  }
-
-  /** The highest seq up to which the room has no hole. */
-  head(room) {
-    const messages = this.#rooms.get(room);
-    let seq = 0;
-    while (messages?.has(seq + 1)) seq++;
-    return seq;
-  }
-}
+import { Stores, positionOf } from "./stores.mjs";
 
 /** {faults, figures}; no faults when every promise was kept. */
-export function check({ log: followed, kept, traces, census, isTrimmed }) {
+export function check({ log, stores: kept, traces, census, isTrimmed, lifetimeMs }) {
   const events = Object.values(traces).flat();
-  const log = complete(followed, events, isTrimmed);
-  const index = new LogIndex(log);
-  const readers = Object.entries(traces).map(([name, trace]) => read(new Reader(name, index, isTrimmed), trace));
+  const stores = new Stores({ stores: kept, log, events, isTrimmed });
+  const lifetimes = new Lifetimes(traces.storm ?? [], lifetimeMs);
+  const known = { stores, lifetimes, isTrimmed };
+  const readers = Object.entries(traces).map(([name, trace]) => read(new Reader(name, known), trace));
   const faults = [
-    ...checkLog(log, events),
-    ...checkKept(followed, kept, isTrimmed),
-    ...checkAnswers(events, index),
+    ...stores.all.flatMap((store) => checkLog(store, events, stores.last > 0 ? isTrimmed : () => false)),
+    ...stores.all.flatMap((store) => checkPrefix(store, isTrimmed)),
+    ...checkFollowed(log, stores, isTrimmed),
+    ...checkAnswers(events, stores),
     ...readers.flatMap((reader) => reader.faults),
     ...checkCensus(census),
     ...checkServices(traces),
@@ -66,18 +44,28 @@ export function check({ log: followed, kept, traces, census, isTrimmed }) {
       return { invariant: "I2", text: `${event.who} got other data than ${event.id}`, ...event };
     }),
   ];
+  return { faults, figures: figuresOf(events, stores, readers) };
+}
+
+function figuresOf(events, stores, readers) {
   const count = (on) => events.reduce((sum, event) => sum + (event.on === on ? 1 : 0), 0);
-  const figures = {
-    stored: log.length,
+  const total = (what) => readers.reduce((sum, reader) => sum + what(reader), 0);
+  const stored = stores.all.reduce((sum, { log, prefix }) => sum + log.length - prefix.length, 0);
+  return {
+    stored,
+    lost: stored - stores.all.at(-1).log.length,
     acknowledged: count("acked"),
     seen: count("saw"),
     reconnects: count("dropped"),
+    recovered: total(({ recovered }) => recovered),
+    fresh: Object.fromEntries(
+      Object.keys(readers[0]?.fresh ?? {}).map((reason) => [reason, total(({ fresh }) => fresh[reason])]),
+    ),
     reloads: count("reloaded"),
     asked: count("ask"),
     answered: events.filter(({ on, got }) => on === "answered" && got !== undefined).length,
-    heldTwice: readers.reduce((sum, { heldTwice }) => sum + heldTwice, 0),
+    heldTwice: total(({ heldTwice }) => heldTwice),
   };
-  return { faults, figures };
 }
 
 function read(reader, trace) {
@@ -86,8 +74,11 @@ function read(reader, trace) {
   return reader;
 }
 
-/** I2 of the log itself, I4 (nothing stands twice), and that somebody has said what it holds. */
-function checkLog(log, events) {
+/**
+ * I2 of the log itself, I4 (nothing stands twice), and that somebody has said what it holds. `isPatchy(room)`: not all
+ * that it has held of that room needs to be known, since it was trimmed before a lost store could be read.
+ */
+function checkLog({ log }, events, isPatchy) {
   const faults = [];
   const fault = (invariant, text, message) => faults.push({ invariant, text, ...message });
   const said = new Set(events.filter(({ on }) => on === "publish").map(({ id }) => id));
@@ -96,7 +87,8 @@ function checkLog(log, events) {
   for (const message of log) {
     const { room, seq, id } = message;
     const next = (heads.get(room) ?? 0) + 1;
-    if (seq !== next) fault("I2", `${room}: seq ${seq} stands in the log where ${next} was next`, message);
+    const isNext = isPatchy(room) ? seq >= next : seq === next;
+    if (!isNext) fault("I2", `${room}: seq ${seq} stands in the log where ${next} was next`, message);
     if (ids.has(id)) fault("I4", `${id} is stored twice: ${ids.get(id)}, and ${room} ${seq}`, message);
     if (!said.has(id)) fault("I2", `${room} ${seq} holds ${id}, which nobody has published`, message);
     heads.set(room, seq);
@@ -105,11 +97,42 @@ function checkLog(log, events) {
   return faults;
 }
 
+/** A restored store has all that the lost one held up to the backup. */
+function checkPrefix({ keeps, kept, prefix }, isTrimmed) {
+  const expected = prefix.filter(({ room }) => !isTrimmed(room));
+  const there = new Set(kept.filter((message) => positionOf(message) <= keeps).map(place));
+  const lost = expected.find((message) => !there.has(place(message)));
+  return lost ? [{ invariant: "I1", text: `${place(lost)} is not in the backup`, ...lost }] : [];
+}
+
 /** Whoever follows the log gets what whoever reads it later gets, as far as that is still kept. */
-function checkKept(followed, kept, isTrimmed) {
+function checkFollowed(log, stores, isTrimmed) {
+  const faults = [];
+  let before = null; // what he got last, and in which store
+  const readings = new Map(); // by follower and store
+  for (const message of log) {
+    const n = stores.of(message.offset);
+    const by = message.by ?? 0;
+    const goesOn = before?.by === by;
+    if (goesOn && before.n !== n && !stores.survives(before.position, before.n, n)) {
+      const text = `who followed the log went on with ${place(message)}, though the store has gone back behind him`;
+      faults.push({ invariant: "I3", text, ...message });
+    }
+    const name = `${by} ${n}`;
+    if (!readings.has(name)) readings.set(name, { n, after: goesOn ? before.position : 0, messages: [] });
+    readings.get(name).messages.push(message);
+    before = { by, n, position: positionOf(message) };
+  }
+  const all = [...readings.values()];
+  return [...faults, ...all.flatMap((reading) => checkReading(reading, stores, isTrimmed, reading === all.at(-1)))];
+}
+
+/** What was followed of one store. `isLast`: to its end. */
+function checkReading({ n, after, messages }, stores, isTrimmed, isLast) {
   const fault = (text, message) => [{ invariant: "I2", text, ...message }];
-  const [one, other] = [followed, kept].map((log) => log.filter(({ room }) => !isTrimmed(room)));
-  for (let i = 0; i < Math.max(one.length, other.length); i++) {
+  const kept = stores.all[n].kept.filter((message) => positionOf(message) > after);
+  const [one, other] = [messages, kept].map((log) => log.filter(({ room }) => !isTrimmed(room)));
+  for (let i = 0; i < (isLast ? Math.max(one.length, other.length) : one.length); i++) {
     if (!one[i]) return fault(`who followed the log never got ${place(other[i])}`, other[i]);
     if (!other[i]) return fault(`${place(one[i])} is not in the log any more`, one[i]);
     if (place(one[i]) !== place(other[i])) {
@@ -119,44 +142,35 @@ function checkKept(followed, kept, isTrimmed) {
   return [];
 }
 
-/** What was trimmed before the follower came to it, from those who saw it in time. */
-function complete(followed, events, isTrimmed) {
-  const known = new Set(followed.map(({ room, seq }) => `${room} ${seq}`));
-  const missing = [];
-  for (const { on, room, seq, id, offset } of events) {
-    if ((on !== "saw" && on !== "acked") || !isTrimmed(room) || known.has(`${room} ${seq}`)) continue;
-    known.add(`${room} ${seq}`);
-    missing.push({ room, seq, id, offset });
-  }
-  if (missing.length === 0) return followed;
-  return [...followed, ...missing].sort((a, b) => positionOf(a) - positionOf(b));
-}
-
-/** I1, and I4: every answer to one id is the same. */
-function checkAnswers(events, index) {
+/** I1, and I4: every answer to one id is the same, for as long as the store has it. */
+function checkAnswers(events, stores) {
   const faults = [];
   const first = new Map();
   for (const event of events) {
     if (event.on !== "acked") continue;
     const { who, id, offset } = event;
     const fault = (invariant, text) => faults.push({ invariant, text: `${id} of ${who} ${text}`, ...event });
-    const [told, stored] = [place(event), index.withId(id)];
+    const n = stores.of(offset);
+    if (n === undefined) {
+      fault("I1", `was acknowledged as ${offset}, which is the offset of no store`);
+      continue;
+    }
+    const [told, stored] = [place(event), stores.index(n).withId(id)];
     const before = first.get(id);
-    if (before === undefined) first.set(id, `${told} ${offset}`);
-    else if (before !== `${told} ${offset}`) fault("I4", `was acknowledged as ${before}, then as ${told} ${offset}`);
+    if (!before || !stores.survives(before.position, before.n, n)) {
+      first.set(id, { n, position: positionOf(event), told: `${told} ${offset}` });
+    } else if (before.told !== `${told} ${offset}`) {
+      fault("I4", `was acknowledged as ${before.told}, then as ${told} ${offset}`);
+    }
     if (!stored) fault("I1", `was acknowledged as ${told}, and is lost`);
     else if (place(stored) !== told) fault("I1", `was acknowledged as ${told}, and is stored as ${place(stored)}`);
   }
   return faults;
 }
 
-/** Where a message stands. An offset is epoch.pos; who reads the log is told the epoch in which he reads. */
+/** Where a message stands. */
 function place({ room, seq, offset }) {
   return `${room} ${seq}, log ${positionOf({ offset })}`;
-}
-
-function positionOf({ offset }) {
-  return parseInt(offset.split(".")[1], 36);
 }
 
 /** I5. */

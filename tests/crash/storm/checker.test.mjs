@@ -152,13 +152,14 @@ const PLANTED = {
     /a room that it is not in/,
   ],
   "an acknowledged message that is lost": [
-    ({ log, traces }) => {
+    ({ log, stores: [{ kept }], traces }) => {
       const lost = log.findLastIndex(({ id, room }) => room !== "milk" && Object.values(traces).some((t) => t.some((e) => e.on === "acked" && e.id === id)));
       const [{ room, seq, id }] = log.splice(lost, 1);
       for (const [name, trace] of Object.entries(traces)) {
         traces[name] = trace.filter((e) => !(e.on === "saw" && e.id === id));
       }
       for (const message of log) if (message.room === room && message.seq > seq) message.seq--;
+      kept.splice(0, kept.length, ...structuredClone(log));
     },
     "I1",
     /was acknowledged as .*, and is lost/,
@@ -197,9 +198,9 @@ const PLANTED = {
     "I2",
     /who followed the log never got/,
   ],
-  "a message that is in the log no more": [({ kept }) => kept.pop(), "I2", /is not in the log any more/],
+  "a message that is in the log no more": [({ stores: [{ kept }] }) => kept.pop(), "I2", /is not in the log any more/],
   "two messages that whoever followed the log got the other way round": [
-    ({ kept }) => {
+    ({ stores: [{ kept }] }) => {
       const [one, other] = kept.flatMap(({ room }, i) => (room === "milk" ? [] : [i]));
       [kept[one], kept[other]] = [kept[other], kept[one]];
     },
@@ -289,6 +290,159 @@ for (const [what, [plant, invariant, sentence]] of Object.entries(PLANTED)) {
     assert.ok(found, `${invariant} ${sentence} among ${JSON.stringify(faults.map(({ text }) => text))}`);
   });
 }
+
+const clear = (observation) => assert.deepEqual(check(observation).faults, []);
+
+test("a store that has gone back is no broken promise, over every seed", () => {
+  for (let seed = 1; seed <= 50; seed++) {
+    const { faults, figures } = check(record(seed, { goesBack: true }));
+    assert.deepEqual(faults, [], `seed ${seed}`);
+    assert.ok(figures.lost > 0 && figures.fresh.restored === 3, `seed ${seed}`);
+  }
+});
+
+/** Where the store goes back in a trace, whose owner then gets a fresh session. */
+const theReturn = (trace, { t }) => trace.findIndex((e) => e.on === "connected" && !e.recovered && e.t >= t);
+const theLoss = ({ traces: { storm } }) => storm.find(({ keeps }) => keeps !== undefined);
+
+const PLANTED_WHERE_THE_STORE_GOES_BACK = {
+  "a client that is not told, and goes on": [
+    (storm) => {
+      const { ann } = storm.traces;
+      ann[theReturn(ann, theLoss(storm))].recovered = true;
+    },
+    "I3",
+    /ann saw .* in the session that it had before the store went back/,
+  ],
+  "a client that is left in silence": [
+    (storm) => {
+      const { ann } = storm.traces;
+      const back = theReturn(ann, theLoss(storm));
+      const dropped = ann.findLastIndex(({ on }, i) => i < back && on === "dropped");
+      ann.splice(dropped);
+    },
+    "I3",
+    /ann (never saw|waits for)/,
+  ],
+  "an acknowledged publish from before the backup that is lost": [
+    ({ stores, log, traces }) => {
+      const { keeps } = stores[1];
+      const { id } = stores[1].kept.find(({ room, offset }) => room === "tea" && parseInt(offset.split(".")[1], 36) <= keeps);
+      stores[1].kept = stores[1].kept.filter((message) => message.id !== id);
+      log.splice(log.findLastIndex((message) => message.id === id), 1);
+      for (const name of Object.keys(traces)) traces[name] = traces[name].filter((e) => e.on !== "saw" || e.id !== id);
+    },
+    "I1",
+    /is not in the backup/,
+  ],
+  "an acknowledged publish that was lost before the store was": [
+    ({ stores: [{ kept }, { keeps }], log }) => {
+      const at = kept.findLastIndex(({ room, offset }) => room !== "milk" && parseInt(offset.split(".")[1], 36) > keeps);
+      const [{ id }] = kept.splice(at, 1);
+      log.splice(log.findIndex((message) => message.id === id), 1);
+    },
+    "I1",
+    /was acknowledged as .*, and is lost/,
+  ],
+  "an acknowledged publish that is lost after the backup was restored": [
+    ({ stores: [, { kept, keeps }], log }) => {
+      const at = kept.findLastIndex(({ room, offset }) => room !== "milk" && parseInt(offset.split(".")[1], 36) > keeps);
+      const [{ id }] = kept.splice(at, 1);
+      log.splice(log.findLastIndex((message) => message.id === id), 1);
+    },
+    "I1",
+    /was acknowledged as .*, and is lost/,
+  ],
+  "a repeated id from before the backup that is stored anew": [
+    ({ stores: [, { kept, keeps }] }) => {
+      const { room, id } = kept.find(({ offset }) => parseInt(offset.split(".")[1], 36) <= keeps);
+      const last = kept.findLast((message) => message.room === room);
+      kept.push({ ...last, id, seq: last.seq + 1, offset: "two.zz" });
+    },
+    "I4",
+    /is stored twice/,
+  ],
+  "whoever followed the log, and was not told": [
+    ({ log, stores: [, { keeps }] }) => {
+      const isBefore = ({ by, offset }) => by === 1 && parseInt(offset.split(".")[1], 36) <= keeps;
+      log.splice(0, log.length, ...log.filter((message) => !isBefore(message)));
+      for (const message of log) message.by = 0;
+    },
+    "I3",
+    /who followed the log went on with .*, though the store has gone back/,
+  ],
+  "a message of the lost store in the one after it": [
+    ({ traces: { ann }, stores: [{ kept }] }) => {
+      const lost = ({ room, seq, offset }) => offset.startsWith("two.") && kept.find((e) => e.room === room && e.seq === seq);
+      const at = ann.findLastIndex((e) => e.on === "saw" && lost(e) && lost(e).id !== e.id);
+      ann[at].id = lost(ann[at]).id;
+    },
+    "I2",
+    /ann saw .* where the log has/,
+  ],
+  "a message that is seen again after the store went back": [
+    (storm) => {
+      const { ann } = storm.traces;
+      const at = ann.findIndex((e, i) => i > theReturn(ann, theLoss(storm)) && e.on === "saw");
+      ann.splice(at, 0, { ...ann[at] });
+    },
+    "I3",
+    /ann saw .* again, or late/,
+  ],
+};
+
+for (const [what, [plant, invariant, sentence]] of Object.entries(PLANTED_WHERE_THE_STORE_GOES_BACK)) {
+  test(`where the store goes back, ${what} is found`, () => {
+    const storm = record(SEED, { goesBack: true });
+    plant(storm);
+    const { faults } = check(storm);
+    const found = faults.some((fault) => fault.invariant === invariant && sentence.test(fault.text));
+    assert.ok(found, `${invariant} ${sentence} among ${JSON.stringify(faults.map(({ text }) => text))}`);
+  });
+}
+
+/** A storm in which ann, last back at `backAt` at the earliest, was away for `awayMs` before. */
+function away(awayMs, { recovered, storm = [] }) {
+  const observation = record(SEED);
+  const { ann } = observation.traces;
+  const back = ann.findLastIndex((e, i) => e.on === "connected" && e.recovered && ann[i - 1].on === "dropped");
+  ann[back - 1].t = ann[back].t - awayMs;
+  if (!recovered) {
+    // A fresh one, which joins nothing.
+    ann[back].recovered = false;
+    const later = ann.splice(back + 1).filter(({ on }) => on === "ask" || on === "answered");
+    ann.push(...later);
+  }
+  observation.lifetimeMs = 20000;
+  observation.traces.storm = storm.map((event) => ({ who: "storm", ...event, t: ann[back].t + event.t }));
+  return observation;
+}
+
+const isFresh = /ann got a fresh session, though its own could be restored/;
+const isBack = /ann got a session back that it had left/;
+const foundIn = (observation, sentence) => check(observation).faults.some(({ text }) => sentence.test(text));
+
+test("a session that has expired may be lost, one that has not may not", () => {
+  assert.ok(!foundIn(away(30000, { recovered: false }), isFresh));
+  assert.ok(foundIn(away(5000, { recovered: false }), isFresh));
+  assert.equal(check(away(30000, { recovered: false })).figures.fresh.expired, 1);
+});
+
+test("a session that must have expired may not come back, unless the broker was restarted meanwhile", () => {
+  const run = { on: "run", epoch: "one", t: -5000 };
+  clear(away(5000, { recovered: true }));
+  assert.ok(foundIn(away(60000, { recovered: true }), isBack));
+  assert.ok(!foundIn(away(60000, { recovered: true, storm: [run] }), isBack));
+});
+
+test("sessions expire by the broker's clock", () => {
+  const ahead = { on: "jump_clock", which: 0, ms: 100000, t: -2000 };
+  const behind = { ...ahead, ms: -100000 };
+  const ofAGateway = { ...ahead, which: 1 };
+  assert.ok(!foundIn(away(5000, { recovered: false, storm: [ahead] }), isFresh));
+  assert.ok(foundIn(away(5000, { recovered: false, storm: [ofAGateway] }), isFresh));
+  assert.ok(!foundIn(away(60000, { recovered: true, storm: [behind] }), isBack));
+});
 
 test("an event that the client library kept for itself, and got again, is not held against the broker", () => {
   const storm = record(SEED);

@@ -8,6 +8,7 @@ import { START_MS } from "./stage.mjs";
 
 const FLOOD_MESSAGES = 150;
 const FLOOD_BYTES = 2000;
+const BACKUP_AGE_MS = 2000; // when there is none yet
 const DISK_FAILED = 74; // the broker's exit status (EX_IOERR)
 
 async function killed(victim, ms) {
@@ -34,6 +35,20 @@ const diesAt = (action, expected) => async (victim, ms) => {
   await victim.start(START_MS);
 };
 
+const backedUp = async (victim) => victim.backUp();
+
+/** It is killed, and comes back with the latest backup of its store. */
+async function restored(victim, ms) {
+  if (!victim.hasBackup) {
+    await victim.backUp();
+    await delay(BACKUP_AGE_MS);
+  }
+  await victim.kill();
+  victim.goBack();
+  await delay(ms);
+  await victim.start(START_MS);
+}
+
 /** For a while the pipes to its peers are full now and then. */
 async function filled(victim, ms) {
   victim.env.REJOIN_FAULT = `bus.send.again:${200 + (ms % 100)}+${150 + (ms % 200)}=fail`;
@@ -41,6 +56,15 @@ async function filled(victim, ms) {
   delete victim.env.REJOIN_FAULT;
   await delay(ms);
   await restarted(victim, 0);
+}
+
+/** SIGTERM, and it comes back with other settings. */
+async function changed(victim, ms, stage) {
+  await victim.stop();
+  stage.changeSettings(victim);
+  await delay(ms);
+  await victim.start(START_MS);
+  await victim.untilLinked(2 * START_MS); // the broker may be away for long
 }
 
 async function frozen(victim, ms) {
@@ -85,6 +109,7 @@ const hurt = (what) => async (crowd, ms, rovers) => {
 
 const broker = ({ broker: one }) => [one];
 const gateway = ({ gateways }, i) => [gateways[i]];
+const fleet = ({ gateways }) => gateways;
 const feeder = ({ feeders }, i) => [feeders[i]];
 const crowd = ({ crowds }, i) => [crowds[i]];
 const uplink = ({ uplinks }, i) => [uplinks[i]];
@@ -93,17 +118,22 @@ const clock = ({ clocks }, i) => clocks.slice(i, i + 1);
 const everything = ({ broker: one, gateways, feeders, crowds }, i) => [one, ...gateways, ...feeders, crowds[i]];
 const owner = ({ crowds }, [i]) => [crowds[i]];
 
-/** By kind: who is hurt, and how. */
+/** By kind: who is hurt, and how; `isRolling`: one after the other, not all at once. */
 const DEEDS = {
   kill_broker: [broker, killed],
   restart_broker: [broker, restarted],
   freeze_broker: [broker, frozen],
   die_at_commit: [broker, diesAt("kill", { signal: "SIGKILL" })],
   fail_at_commit: [broker, diesAt("fail", { code: DISK_FAILED })],
+  lose_broker: [broker, killed],
+  lose_broker_for_long: [broker, killed],
+  back_up_broker: [broker, backedUp],
+  restore_broker: [broker, restored],
   fill_pipes: [broker, filled],
   kill_gateway: [gateway, killed],
   drain_gateway: [gateway, restarted],
   freeze_gateway: [gateway, frozen],
+  roll_gateways: [fleet, changed, { isRolling: true }],
   kill_feeder: [feeder, killed],
   freeze_feeder: [feeder, frozen],
   kill_crowd: [crowd, killed],
@@ -120,6 +150,7 @@ const DEEDS = {
   hole_feed: [feed, silenced("both")],
   cut_rovers: [owner, hurt("cut")],
   down_rovers: [owner, hurt("down")],
+  away_rovers: [owner, hurt("down")],
   hole_rovers: [owner, hurt("hole")],
   hole_up_rovers: [owner, hurt("hole_up")],
   hole_down_rovers: [owner, hurt("hole_down")],
@@ -133,7 +164,7 @@ const DEEDS = {
 const AT_FAULT_POINTS = new Set(["die_at_commit", "fail_at_commit", "fill_pipes"]);
 
 /** Rovers may be hurt in any number of ways at once; everybody else has one thing at a time. */
-const TAKES_TURNS = new Set([broker, gateway, feeder, crowd, uplink, feed, clock, everything]);
+const TAKES_TURNS = new Set([broker, gateway, fleet, feeder, crowd, uplink, feed, clock, everything]);
 
 export class Faults {
   #turns = new Map(); // victim → a promise: nothing befalls it before
@@ -166,13 +197,15 @@ export class Faults {
 
   async #run({ kind, which, ms }) {
     if (kind === "flood") return this.#flood(which, ms);
-    const [find, hurtOne] = DEEDS[this.#possible(kind)];
+    const [find, hurtOne, { isRolling } = {}] = DEEDS[this.#possible(kind)];
     const victims = find(this.stage, which);
+    if (victims.length === 0) return; // a build without clocks that can be set
     const turns = TAKES_TURNS.has(find) ? victims.map((victim) => this.#turn(victim)) : [];
     for (const turn of turns) await turn.isMine;
     try {
       this.#note(kind, which, ms);
-      await allOf(victims.map((victim) => hurtOne(victim, ms, which?.[1])));
+      if (isRolling) for (const victim of victims) await hurtOne(victim, ms, this.stage);
+      else await allOf(victims.map((victim) => hurtOne(victim, ms, which?.[1])));
     } finally {
       for (const turn of turns) turn.end();
     }

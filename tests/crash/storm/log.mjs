@@ -1,5 +1,5 @@
 // The log, as rejoinctl follows it: one that has been there from the beginning, through all faults, and one that reads
-// at the end what is kept.
+// what is kept, at the end or of a store that was lost.
 
 import { spawn } from "node:child_process";
 import { once } from "node:events";
@@ -11,22 +11,21 @@ import { within } from "../../e2e/support/deadline.mjs";
 
 const END_ROOM = "end of the storm";
 const PATIENCE_MS = 120000;
+const LOST_PLACE = /^rejoinctl: tail: not_found:/m;
 
-/** Follows the whole log until the mark of its end; a tail waits while the broker is away. */
+/**
+ * Follows the whole log until the mark of its end; a tail waits while the broker is away. When it is told that the broker
+ * does not know its place any more, it begins anew.
+ */
 export class Follower {
   #child;
   #done;
-  #errors = "";
+  #isStopped = false;
 
   constructor(stage) {
-    /** [{room, seq, id, offset}], as they came. */
+    /** [{room, seq, id, offset, by}], as they came; `by` is how often it had begun anew. */
     this.log = [];
-    const args = ["--broker", stage.endpoint("backends"), "tail", "--from", "0"];
-    this.#child = spawn("setpriv", ["--pdeathsig", "KILL", join(process.env.REJOIN_BIN, "rejoinctl"), ...args], {
-      stdio: ["ignore", "pipe", "pipe"],
-    });
-    this.#child.stderr.setEncoding("utf8").on("data", (text) => (this.#errors += text));
-    this.#done = this.#read();
+    this.#done = this.#follow(stage);
     this.#done.catch(() => {}); // untilEnd tells
   }
 
@@ -36,6 +35,7 @@ export class Follower {
   }
 
   async stop() {
+    this.#isStopped = true;
     const { exitCode, signalCode } = this.#child;
     if (exitCode !== null || signalCode !== null) return;
     const gone = once(this.#child, "exit");
@@ -43,13 +43,32 @@ export class Follower {
     await gone;
   }
 
-  async #read() {
-    for await (const line of createInterface({ input: this.#child.stdout })) {
-      const { room, seq, id, offset } = JSON.parse(line);
-      if (room === END_ROOM) return this.log;
-      this.log.push({ room, seq, id, offset });
+  async #follow(stage) {
+    for (let by = 0; !this.#isStopped; by++) {
+      const { isEnd, errors } = await this.#read(stage, by);
+      if (isEnd) return this.log;
+      if (!LOST_PLACE.test(errors)) throw new Error(`rejoinctl tail ended before the log did: ${errors}`);
     }
-    throw new Error(`rejoinctl tail ended before the log did: ${this.#errors}`);
+    throw new Error("stopped");
+  }
+
+  /** From the beginning, until the mark or its own end: {isEnd, errors}. */
+  async #read(stage, by) {
+    const args = ["--broker", stage.endpoint("backends"), "--timeout", String(PATIENCE_MS), "tail", "--from", "0"];
+    const child = spawn("setpriv", ["--pdeathsig", "KILL", join(process.env.REJOIN_BIN, "rejoinctl"), ...args], {
+      stdio: ["ignore", "pipe", "pipe"],
+    });
+    this.#child = child;
+    let errors = "";
+    child.stderr.setEncoding("utf8").on("data", (text) => (errors += text));
+    const closed = once(child, "close");
+    for await (const line of createInterface({ input: child.stdout })) {
+      const { room, seq, id, offset } = JSON.parse(line);
+      if (room === END_ROOM) return { isEnd: true };
+      this.log.push({ room, seq, id, offset, by });
+    }
+    await closed;
+    return { isEnd: false, errors };
   }
 }
 

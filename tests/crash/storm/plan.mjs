@@ -1,16 +1,22 @@
 // The schedule of a storm: which fault befalls whom, when and for how long. Pure: the seed decides, nothing else, so
 // that the same seed and options give the same schedule again.
 
-// What can happen. `on` says to whom; `ms` how long at least and at most; `weight` how often beside the others.
+// What can happen. `on` says to whom; `ms` how long at least and at most; `weight` how often beside the others, or
+// `every` that it is each so many-th fault.
 export const KINDS = {
   kill_broker: { on: "broker", ms: [0, 800], weight: 5 },
   restart_broker: { on: "broker", ms: [0, 800], weight: 3 },
   freeze_broker: { on: "broker", ms: [200, 3000], weight: 3 },
   die_at_commit: { on: "broker", ms: [0, 800], weight: 3 },
   fail_at_commit: { on: "broker", ms: [0, 800], weight: 2 },
+  lose_broker: { on: "broker", ms: [4000, 9000], weight: 1 }, // longer than leases and publishes wait
+  lose_broker_for_long: { on: "broker", ms: [45000, 75000], every: 400 },
+  back_up_broker: { on: "broker", ms: [0, 0], weight: 2 },
+  restore_broker: { on: "broker", ms: [0, 800], weight: 1 },
   fill_pipes: { on: "broker", ms: [500, 5000], weight: 2 },
   kill_gateway: { on: "gateway", ms: [0, 800], weight: 5 },
   drain_gateway: { on: "gateway", ms: [0, 800], weight: 3 },
+  roll_gateways: { on: "fleet", ms: [0, 800], weight: 1 },
   freeze_gateway: { on: "gateway", ms: [200, 5000], weight: 4 },
   kill_feeder: { on: "feeder", ms: [0, 500], weight: 3 },
   freeze_feeder: { on: "feeder", ms: [200, 4000], weight: 2 },
@@ -20,6 +26,7 @@ export const KINDS = {
   jump_clock: { on: "clock", ms: [-240000, 240000], weight: 4 },
   cut_rovers: { on: "rovers", ms: [0, 0], weight: 5 },
   down_rovers: { on: "rovers", ms: [500, 4000], weight: 3 },
+  away_rovers: { on: "rovers", ms: [8000, 30000], weight: 1 }, // some of them for longer than a session lives
   hole_rovers: { on: "rovers", ms: [500, 4000], weight: 4 },
   hole_up_rovers: { on: "rovers", ms: [500, 4000], weight: 3 },
   hole_down_rovers: { on: "rovers", ms: [500, 4000], weight: 3 },
@@ -46,9 +53,11 @@ const LARGEST_SHARE = 4; // at most one rover in so many is hurt at once
  * `only` names the kinds that may happen (default: all).
  */
 export function plan(random, { count, meanGapMs, scene, only = Object.keys(KINDS) }) {
-  const ballot = only.flatMap((kind) => Array(KINDS[kind].weight).fill(kind));
-  return Array.from({ length: count }, () => {
-    const kind = random.pick(ballot);
+  const ballot = only.flatMap((kind) => Array(KINDS[kind].weight ?? 0).fill(kind));
+  const rare = only.filter((kind) => KINDS[kind].every);
+  return Array.from({ length: count }, (_, i) => {
+    const often = random.pick(ballot);
+    const kind = rare.find((one) => (i + 1) % KINDS[one].every === 0) ?? often;
     const { on, ms } = KINDS[kind];
     return {
       gapMs: random.below(2 * meanGapMs),

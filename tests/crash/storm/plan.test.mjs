@@ -19,7 +19,7 @@ test("a longer storm begins like a shorter one", () => {
 });
 
 test("every kind happens, to somebody who is there, for as long as it may", () => {
-  const counts = { gateway: 3, uplink: 3, feeder: 2, feed: 2, crowd: 4, room: 50, clock: 4, broker: 1, everything: 4 };
+  const counts = { gateway: 3, uplink: 3, feeder: 2, feed: 2, crowd: 4, room: 50, clock: 4, broker: 1, everything: 4, fleet: 1 };
   const seen = new Set();
   for (const { kind, which, ms, gapMs } of schedule(4)) {
     const { on, ms: [least, most] } = KINDS[kind];
@@ -34,6 +34,11 @@ test("every kind happens, to somebody who is there, for as long as it may", () =
     assert.ok(rovers.every((rover) => rover >= 0 && rover < 50) && new Set(rovers).size === rovers.length, kind);
   }
   assert.deepEqual([...seen].sort(), Object.keys(KINDS).sort());
+});
+
+test("the rarest kinds come at their own times", () => {
+  const long = schedule(6).flatMap(({ kind }, i) => (kind === "lose_broker_for_long" ? [i + 1] : []));
+  assert.deepEqual(long, [400, 800, 1200, 1600, 2000]);
 });
 
 test("only what is asked for happens", () => {

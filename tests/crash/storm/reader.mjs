@@ -14,7 +14,8 @@
 //   reloaded {room, after, upto, messages} a page of the history, [[seq, id]], read after a fresh session
 //
 // A room is out, joining (asked, unanswered: its messages may begin), in, or leaving (they may end). Within one life
-// nothing is seen twice, whatever the sessions. What is pending is shown once and gets one end, unless the connection or
+// nothing is seen twice, whatever the sessions, unless the store has gone back to a backup: that ends all sessions, and no
+// session may go on in the store that comes after. What is pending is shown once and gets one end, unless the connection or
 // the membership ends before.
 
 /** What is known of one room. `next` is 0 while any message may be the first one. */
@@ -54,14 +55,16 @@ class Membership {
 }
 
 export class Reader {
-  /** `log` is a LogIndex. In rooms that `isTrimmed` says what was missed may be gone, and then it is told so. */
-  constructor(name, log, isTrimmed) {
+  /** In rooms that `isTrimmed` says what was missed may be gone, and then it is told so. */
+  constructor(name, { stores, lifetimes, isTrimmed }) {
     this.name = name;
-    this.isTrimmed = isTrimmed;
-    this.log = log;
+    Object.assign(this, { stores, lifetimes, isTrimmed });
     this.faults = [];
     this.isOver = false;
     this.heldTwice = 0;
+    /** How often it got its session back, and why it did not. */
+    this.recovered = 0;
+    this.fresh = { restored: 0, expired: 0, contested: 0, gap: 0 };
     this.#begin();
   }
 
@@ -72,6 +75,9 @@ export class Reader {
   #held;
   #pending; // id → the event that showed it
   #shown; // ids that were seen with their seq
+  #store; // of what this session has seen; undefined: nothing yet
+  #since; // the last time that the session was given, or given back
+  #droppedAt;
 
   #begin() {
     this.#rooms = new Map();
@@ -81,6 +87,8 @@ export class Reader {
     this.#held = new Set();
     this.#pending = new Map();
     this.#shown = new Set();
+    this.#store = undefined;
+    this.#since = this.#droppedAt = 0;
   }
 
   take(event) {
@@ -104,11 +112,20 @@ export class Reader {
     for (const [id, event] of this.#pending) if (event.room === room) this.#pending.delete(id);
   }
 
-  connected({ recovered }) {
-    if (recovered) return;
-    if (this.#hasSession && !this.#isContested && !this.#mayHaveGap()) this.#fault("I3", "got a fresh session, though its own could be restored", {});
+  connected({ t, recovered }) {
+    if (recovered) {
+      this.recovered++;
+      this.#since = t; // whatever ended sessions before did not end this one
+      if (this.lifetimes.mustBeExpired(this.#droppedAt, t)) {
+        this.#fault("I3", `got a session back that it had left ${Math.round(t - this.#droppedAt)} ms ago`, { t });
+      }
+      return;
+    }
+    if (this.#hasSession) this.#replace(t);
     this.#hasSession = true;
     this.#isContested = false;
+    this.#since = t;
+    this.#store = undefined;
     for (const room of this.#rooms.values()) room.forget();
   }
 
@@ -116,7 +133,8 @@ export class Reader {
     this.#isContested = true;
   }
 
-  dropped() {
+  dropped({ t }) {
+    this.#droppedAt = t;
     this.#pending.clear();
   }
 
@@ -143,8 +161,9 @@ export class Reader {
   }
 
   saw(event) {
-    const { room, seq, id, confirmed, held } = event;
-    const stored = this.log.at(room, seq);
+    const { room, seq, id, confirmed, held, offset } = event;
+    const store = this.stores.of(offset);
+    const stored = store === undefined ? undefined : this.stores.index(store).at(room, seq);
     if (stored?.id !== id) {
       this.#fault("I2", `saw ${id} as ${room} ${seq}, where the log has ${stored?.id}`, event);
       return;
@@ -152,6 +171,7 @@ export class Reader {
     if (!this.#pending.delete(id) && confirmed && !held) {
       this.#fault("I3", `was told that ${id} is stored, which was not pending`, event);
     }
+    this.#enter(store, event);
     this.#shown.add(id);
     if (this.#isHeldTwice(event)) return;
     if (held) this.#held.add(id);
@@ -162,16 +182,22 @@ export class Reader {
   }
 
   reloaded(event) {
-    const { room, after, upto, messages } = event;
+    const wrongs = this.stores.around(event.t).map((log) => this.#misread(event, log));
+    if (wrongs.includes(null)) return;
+    const { what, seq } = wrongs.at(-1);
+    this.#fault("I2", `${what} in the history of ${event.room}`, { ...event, seq });
+  }
+
+  /** What is wrong with a page of that log, {what, seq}, or null. */
+  #misread({ room, after, upto, messages }, log) {
     let next = this.isTrimmed(room) ? Math.max(after + 1, messages[0]?.[0] ?? upto + 1) : after + 1;
-    const fault = (what, seq) => this.#fault("I2", `${what} in the history of ${room}`, { ...event, seq });
     for (const [seq, id] of messages) {
-      const stored = this.log.at(room, seq)?.id;
-      if (seq !== next) return fault(`read ${seq} where ${next} was next`, next);
-      if (id !== stored) return fault(`read ${id} as ${seq}, where the log has ${stored},`, seq);
+      const stored = log.at(room, seq)?.id;
+      if (seq !== next) return { what: `read ${seq} where ${next} was next`, seq: next };
+      if (id !== stored) return { what: `read ${id} as ${seq}, where the log has ${stored},`, seq };
       next++;
     }
-    if (next <= upto) fault(`did not find ${next} to ${upto}`, next);
+    return next <= upto ? { what: `did not find ${next} to ${upto}`, seq: next } : null;
   }
 
   /** At the end of the storm: everything has arrived. */
@@ -180,12 +206,43 @@ export class Reader {
     for (const event of this.#pending.values()) {
       this.#fault("I3", `was shown ${event.id} as pending, and never its end`, event);
     }
+    const log = this.stores.index(this.stores.last);
     for (const [name, room] of this.#rooms) {
-      const head = this.log.head(name);
-      if (room.state !== "in" || room.next > head) continue;
-      const seq = room.next;
-      this.#fault("I3", `never saw ${name} ${seq} to ${head}`, { room: name, seq, id: this.log.at(name, seq)?.id });
+      const [head, seq] = [log.head(name), room.next];
+      if (room.state !== "in" || seq === head + 1) continue;
+      const what = seq > head ? `waits for ${name} ${seq}, where the log is at ${head}` : `never saw ${name} ${seq} to ${head}`;
+      this.#fault("I3", what, { room: name, seq, id: log.at(name, seq)?.id });
     }
+  }
+
+  /** Its session is another one now, for a reason, or it is a fault. */
+  #replace(t) {
+    const reasons = {
+      restored: () => this.lifetimes.mayBeVoid(this.#since, t),
+      contested: () => this.#isContested,
+      gap: () => this.#mayHaveGap(),
+      expired: () => this.lifetimes.mayBeExpired(this.#droppedAt, t),
+    };
+    const reason = Object.keys(reasons).find((one) => reasons[one]());
+    if (reason === "restored") this.#forgetStore();
+    if (reason) this.fresh[reason]++;
+    else this.#fault("I3", "got a fresh session, though its own could be restored", { t });
+  }
+
+  /** Seqs and ids may come anew. */
+  #forgetStore() {
+    this.#rooms.clear();
+    this.#shown.clear();
+  }
+
+  /** It sees something of that store. */
+  #enter(store, event) {
+    if (this.#store === store) return;
+    const isTold = this.#store === undefined;
+    if (!isTold) this.#fault("I3", `saw ${event.id} in the session that it had before the store went back`, event);
+    this.#store = store;
+    this.#place = -1;
+    this.#held.clear();
   }
 
   /**

@@ -1,7 +1,8 @@
 // A small storm without a broker: what the trace of one looks like when every promise is kept. For the checker's tests.
 //
 // Readers ann, bob and cleo join and leave rooms, drop and come back; bob and a feeder publish, and repeat some ids. Cleo
-// loses her session by a page reload, and reads on from the history.
+// loses her session by a page reload, and reads on from the history. If that is wanted, the store goes back to a backup on
+// the way.
 
 import { Random } from "../../e2e/support/random.mjs";
 import { truthOf } from "./census.mjs";
@@ -10,6 +11,8 @@ const ROOMS = ["milk", "coffee", "tea"];
 const OPTIMISTIC = "tea"; // where members see a message before it is stored
 const TRIMMED = "milk"; // and ann is never in it
 const STEPS = 400;
+const STEP_MS = 100;
+const LIFETIME_MS = STEPS * STEP_MS; // as long as the storm
 
 class Reader {
   constructor(name, world) {
@@ -70,7 +73,19 @@ class Reader {
     else this.missed.push(message);
   }
 
-  #see({ room, seq, id, offset }, isPending = false) {
+  /** Its session is of a store that is no more: it begins anew, and joins again. */
+  lose() {
+    const rooms = [...this.rooms];
+    if (this.isConnected) this.drop();
+    this.missed = [];
+    this.rooms.clear();
+    this.known.clear();
+    this.connect(false);
+    for (const room of rooms) this.join(room);
+  }
+
+  #see({ room, seq, id, offset: stored }, isPending = false) {
+    const offset = this.world.offsetOf(stored);
     if (isPending) this.note("glimpsed", { room, id });
     this.note("saw", { room, seq, id, offset, ...(isPending ? { confirmed: true } : {}) });
     this.known.set(room, seq);
@@ -86,10 +101,39 @@ class World {
     this.readers = ["ann", "bob", "cleo"].map((name) => new Reader(name, this));
     this.answers = [];
     this.asked = 0;
+    this.steps = 0;
+    this.position = this.published = 0;
+    this.epoch = "one";
+    this.followed = [];
+    this.stores = [{ epochs: ["one", "other"], keeps: 0, begunAt: 0 }];
   }
 
   note(who, on, what) {
-    (this.traces[who] ??= []).push({ t: this.log.length, who, on, ...what });
+    (this.traces[who] ??= []).push({ t: this.steps * STEP_MS, who, on, ...what });
+  }
+
+  /** As it is told now. */
+  offsetOf(stored) {
+    return `${this.epoch}.${stored.split(".")[1]}`;
+  }
+
+  /** From now on the store is what it was when it held `length` messages. */
+  goBack(length) {
+    this.stores.at(-1).kept = this.log;
+    this.log = this.log.slice(0, length);
+    this.position = length;
+    this.epoch = "two";
+    this.stores.push({ epochs: ["two"], keeps: length, begunAt: this.steps * STEP_MS });
+    this.note("storm", "run", { epoch: "two", keeps: length });
+    for (const { room, seq, id, offset } of this.log) this.#follow({ room, seq, id, offset });
+    this.heads.clear();
+    for (const { room, seq } of this.log) this.heads.set(room, seq);
+    this.answers = this.answers.filter(({ message }) => this.log.includes(message));
+    for (const reader of this.readers) reader.lose();
+  }
+
+  #follow({ room, seq, id, offset }) {
+    this.followed.push({ room, seq, id, offset: this.offsetOf(offset), by: this.stores.length - 1 });
   }
 
   head(room) {
@@ -102,11 +146,13 @@ class World {
   }
 
   publish(who, room) {
-    const id = `${who}#${this.log.length}`;
-    const message = { room, seq: this.head(room) + 1, id, offset: `epoch.${(this.log.length + 1).toString(36)}` };
+    const id = `${who}#${++this.published}`;
+    const offset = `${this.epoch}.${(++this.position).toString(36)}`;
+    const message = { room, seq: this.head(room) + 1, id, offset };
     this.note(who, "publish", { room, id });
     this.heads.set(room, message.seq);
     this.log.push(message);
+    this.#follow(message);
     for (const reader of this.readers) reader.deliver(message);
     this.answers.push({ who, message });
     this.note(who, "acked", message);
@@ -128,6 +174,7 @@ class World {
   }
 
   step() {
+    this.steps++;
     const [reader, room] = [this.random.pick(this.readers), this.random.pick(ROOMS)];
     switch (this.random.below(10)) {
       case 0:
@@ -163,20 +210,26 @@ class World {
   }
 }
 
-/** An observation for the checker, in which nothing is wrong. */
-export function record(seed) {
+/** An observation for the checker, in which nothing is wrong; with `goesBack` the store is once taken back to a backup. */
+export function record(seed, { goesBack = false } = {}) {
   const world = new World(new Random(seed));
   for (const reader of world.readers) {
     reader.connect(false);
     for (const room of ROOMS) reader.join(room);
   }
-  for (let i = 0; i < STEPS; i++) world.step();
+  let backup = 0;
+  for (let i = 0; i < STEPS; i++) {
+    if (i === STEPS / 4) backup = world.log.length;
+    if (i === STEPS / 2 && goesBack) world.goBack(backup);
+    world.step();
+  }
   for (const reader of world.readers) {
     if (!reader.isConnected) reader.connect(true);
     for (const room of ROOMS) if (!reader.rooms.has(room)) reader.join(room);
   }
   for (const room of ROOMS) world.publish("feeder", room);
-  const { log, traces, census } = world;
+  const { followed, stores, traces, census } = world;
+  stores.at(-1).kept = structuredClone(world.log);
   const isTrimmed = (room) => room === TRIMMED;
-  return { log, kept: structuredClone(log), traces, census, isTrimmed };
+  return { log: followed, stores, traces, census, isTrimmed, lifetimeMs: LIFETIME_MS };
 }

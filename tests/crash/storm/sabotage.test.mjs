@@ -1,5 +1,5 @@
 // The whole storm, not only its checker, notices what really goes wrong on the wire: a message that is lost, or comes
-// twice, between a gateway and one client.
+// twice, between a gateway and one client, or a client that is not told that the store has gone back.
 
 import assert from "node:assert/strict";
 import { spawn } from "node:child_process";
@@ -39,3 +39,11 @@ for (const [deed, sentence] of [
     assert.match(errors, /publish \{"room"/);
   });
 }
+
+test("one client that is not told that the store has gone back to a backup is found", async (context) => {
+  const folder = mkdtempSync(join(tmpdir(), "storm-"));
+  context.after(() => rmSync(folder, { recursive: true, force: true }));
+  const { code, errors } = await storm(["--only", "restore_broker", "--faults", "1", "--sabotage", "hush", "--keep", folder]);
+  assert.equal(code, 1, errors);
+  assert.match(errors, /^I3: rover \S+ (never saw|waits for|saw .* before the store went back)/m);
+});

@@ -1,5 +1,6 @@
-// A planted bug on the wire between a gateway and a client: it drops or doubles one message on a WebSocket, to
-// prove that the storm sees what really happens.
+// A planted bug on the wire between a gateway and a client, to prove that the storm sees what really happens: it drops
+// or doubles one message on a WebSocket, or gives one client whose session is another one the old name of it, so
+// that it is not told.
 
 const HEADER_BYTES = 2;
 const MEDIUM = 126; // the length stands in the next two bytes
@@ -23,25 +24,50 @@ export function splitFrames(bytes) {
   return { frames, rest: bytes.subarray(at) };
 }
 
+const PID = /"pid":"([\w-]{22})"/;
+
 /** What is sent in the place of a message's frame. */
 const DEEDS = {
   drop: () => [],
   double: (frame) => [frame, frame],
 };
+const HUSH = "hush";
 
 export class Saboteur {
   #deed;
   #passed = 0;
   #isDone = false;
 
-  /** `deed` is "drop" or "double". */
+  /** `deed` is "drop", "double" or "hush". */
   constructor(deed) {
-    if (!DEEDS[deed]) throw new Error(`a saboteur cannot ${deed}`);
+    if (!DEEDS[deed] && deed !== HUSH) throw new Error(`a saboteur cannot ${deed}`);
     this.#deed = DEEDS[deed];
   }
 
   /** Meddles with one message of the proxy's connections to come. */
   lurk(proxy) {
+    if (this.#deed) this.#lurkAmongFrames(proxy);
+    else this.#lurkAmongNames(proxy);
+  }
+
+  /** The names are equally long, so that no frame and no length changes. */
+  #lurkAmongNames(proxy) {
+    let known = null; // the session's name, as the client was told first
+    proxy.onPair = ({ client, server }) => {
+      server.unpipe(client);
+      server.on("data", (data) => {
+        const name = PID.exec(data.toString("latin1"))?.[1];
+        known ??= name;
+        const isHushed = !this.#isDone && name !== undefined && name !== known;
+        if (isHushed) data.write(known, data.indexOf(name), "latin1");
+        this.#isDone ||= isHushed;
+        client.write(data);
+      });
+      server.resume();
+    };
+  }
+
+  #lurkAmongFrames(proxy) {
     proxy.onPair = ({ client, server }) => {
       server.unpipe(client);
       let isUpgraded = false;

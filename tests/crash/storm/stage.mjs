@@ -4,8 +4,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 
 import { Gateway } from "../../e2e/support/cluster.mjs";
-import { Process } from "../../e2e/support/process.mjs";
 import { Proxy } from "../../e2e/support/proxy.mjs";
+import { Broker } from "./broker.mjs";
 import { Clock } from "./clock.mjs";
 import { Crowd } from "./crowd.mjs";
 import { Feeder } from "./feeder.mjs";
@@ -16,6 +16,8 @@ export const LEASE_MS = 2000;
 export const SILENCE_MS = 4000;
 /** And so much later a user who had no other socket has left. */
 export const GRACE_MS = 1000;
+/** Who is away for longer than this gets a fresh session. */
+export const LIFETIME_MS = 15000;
 
 // Everything small, so that queues fill, leases end and pings are missed within seconds.
 const BROKER = {
@@ -24,6 +26,7 @@ const BROKER = {
   "max-in-flight": 64,
   identity: "claimed",
   "presence-grace": GRACE_MS,
+  "session-lifetime": LIFETIME_MS,
   "presence-rules": "room-1*, room-2*", // the others have no roster until somebody asks
   "retention-rules": "room-2* count=30", // see isTrimmed
   "optimistic-rooms": "room-3*, room-4*",
@@ -36,6 +39,14 @@ const GATEWAY = {
   "stuck-timeout": 4000,
   "command-timeout": 2500,
 };
+/** What a gateway may come back with when all are restarted with other settings; the first one is the settings above. */
+const OTHERWISE = [
+  {},
+  { "queue-bytes": 4096, "send-buffer": 4096, "drain-spread": 100 },
+  { "ping-interval": 700, "stuck-timeout": 2500, "drain-spread": 2000 },
+  { "command-timeout": 1500, "queue-bytes": 65536, "drain-spread": 0 },
+];
+
 /** Whether a room keeps only its last messages, so that who was away for long gets a fresh session. */
 export function isTrimmed(room) {
   return room.startsWith("room-2");
@@ -43,7 +54,6 @@ export function isTrimmed(room) {
 
 export const START_MS = 60000;
 
-const flags = (settings) => Object.entries(settings).flatMap(([name, value]) => [`--${name}`, String(value)]);
 const times = (count, make) => Array.from({ length: count }, (_, index) => make(index));
 
 export class Stage {
@@ -59,7 +69,8 @@ export class Stage {
     this.hasFaultPoints = Clock.isThere(join(folder, "clock")); // one build option for both
     /** The broker's and the gateways'; none in a build whose clocks cannot be set. */
     this.clocks = times(this.hasFaultPoints ? 1 + size.gateways : 0, (i) => new Clock(join(folder, `clock-${i}`)));
-    this.broker = this.#newBroker();
+    const endpoint = (which) => this.endpoint(which);
+    this.broker = new Broker({ folder, endpoint, settings: BROKER, environment: this.clocks[0]?.environment, trace });
     this.uplinks = times(size.gateways, () => new Proxy(join(folder, "gateways.ipc")));
     this.gateways = times(size.gateways, (i) => this.#newGateway(i));
     this.feeds = times(size.feeders, () => new Proxy(join(folder, "backends.ipc")));
@@ -100,6 +111,12 @@ export class Stage {
     this.feeding = Promise.all(this.feeders.map((feeder) => feeder.run()));
   }
 
+  /** The next settings for this gateway, from its next start on. */
+  changeSettings(gateway) {
+    gateway.variant = ((gateway.variant ?? 0) + 1) % OTHERWISE.length;
+    gateway.settings = { ...GATEWAY, ...OTHERWISE[gateway.variant] };
+  }
+
   /** Nobody begins anything new. */
   quiet() {
     for (const one of [...this.feeders, ...this.crowds]) one.quiet();
@@ -138,16 +155,6 @@ export class Stage {
     for (const one of [...this.processes, ...this.crowds]) {
       writeFileSync(join(this.folder, `${one.name.replaceAll(" ", "-")}.log`), one.log);
     }
-  }
-
-  #newBroker() {
-    const own = { data: join(this.folder, "data"), gateways: this.endpoint("gateways") };
-    return new Process(
-      "broker",
-      join(process.env.REJOIN_BIN, "rejoin-broker"),
-      flags({ ...own, backends: this.endpoint("backends"), ...BROKER }),
-      { ready: /^rejoin-broker ready .*$/m, env: { ...process.env, ...this.clocks[0]?.environment } },
-    );
   }
 
   #newGateway(index) {

@@ -24,7 +24,7 @@ import { Faults } from "./faults.mjs";
 import { Follower, markEnd, readLog } from "./log.mjs";
 import { KINDS, plan } from "./plan.mjs";
 import { reportFaults, reportKinds } from "./report.mjs";
-import { GRACE_MS, LEASE_MS, SILENCE_MS, Stage, isTrimmed } from "./stage.mjs";
+import { GRACE_MS, LEASE_MS, LIFETIME_MS, SILENCE_MS, Stage, isTrimmed } from "./stage.mjs";
 import { TraceFile, now, readTraces } from "./trace.mjs";
 
 const BREATH = 25; // faults after which everybody gets the time to come back
@@ -147,16 +147,32 @@ async function storm(folder, random) {
     await markEnd(stage);
     const [log, kept] = [await follower.untilEnd(), await readLog(stage)];
     await arrived(stage, log);
-    books = { log, kept, census };
+    books = { log, kept: [kept], census };
   } catch (error) {
     wrong.push(error.stack);
   }
   await follower?.stop();
   await stage.stop().catch((error) => wrong.push(error.stack));
+  await stage.broker.readLost().then(
+    (lost) => books.kept.unshift(...lost),
+    (error) => wrong.push(error.stack),
+  );
   trace.close();
   stage.keepLogs();
   wrong.push(...faults.errors, ...stage.faults);
   writeFileSync(join(folder, "books.json"), JSON.stringify({ ...books, counts: faults.counts, wrong }));
+}
+
+/** The stores as the checker wants them; `kept` is what was read of each. */
+function storesOf(runs, kept) {
+  const stores = [];
+  for (const { t, epoch, keeps } of runs) {
+    if (stores.length === 0 || keeps !== undefined) {
+      stores.push({ epochs: [], keeps: keeps ?? 0, begunAt: t, kept: kept[stores.length] });
+    }
+    stores.at(-1).epochs.push(epoch);
+  }
+  return stores;
 }
 
 /** Judges what stands in a folder. Returns whether all promises were kept. */
@@ -164,9 +180,10 @@ function judge(folder) {
   const { log, kept, census, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
   const traces = readTraces(join(folder, "traces"));
   const isCutShort = wrong.length > 0 && log.length === 0;
+  const stores = storesOf(traces.storm.filter(({ on }) => on === "run"), kept);
   const { faults, figures } = isCutShort
     ? { faults: [], figures: {} }
-    : check({ log, kept, traces, census, isTrimmed });
+    : check({ log, stores, traces, census, isTrimmed, lifetimeMs: LIFETIME_MS });
   const happened = Object.values(counts).reduce((sum, count) => sum + count, 0);
   console.log(reportKinds(counts, traces));
   console.log(`${happened} faults; ${JSON.stringify(figures)}; presence agreed after ${census.tookMs} ms`);

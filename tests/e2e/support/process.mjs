@@ -163,6 +163,9 @@ export class Process {
   /** A line of its stdout, when it is spoken to. */
   heard() {}
 
+  /** A line of its log. */
+  said() {}
+
   /** SIGSTOP and SIGCONT: a process that is there and does nothing. */
   freeze() {
     this.#child.kill("SIGSTOP");
@@ -197,6 +200,7 @@ export class Process {
     this.#partial = lines.pop();
     for (const line of lines) {
       if (SANITIZER.test(line)) this.faults.push(`${this.name}: ${line.trim()}`);
+      this.said(line);
     }
     this.log = (this.log + text).slice(-KEPT_LOG_CHARS);
   }

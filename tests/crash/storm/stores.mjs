@@ -1,0 +1,101 @@
+// What the stores of a storm held, one after the other: with each backup that was restored begins one that has the
+// beginning of the one before, and gives out the positions and seqs behind it once more. Pure.
+
+/** A log by place and by room. */
+class LogIndex {
+  #rooms = new Map();
+  #ids = new Map();
+
+  constructor(log) {
+    log.forEach(({ room, seq, id, offset }, place) => {
+      if (!this.#rooms.has(room)) this.#rooms.set(room, new Map());
+      const entry = { room, seq, id, offset, place };
+      if (!this.#rooms.get(room).has(seq)) this.#rooms.get(room).set(seq, entry);
+      if (!this.#ids.has(id)) this.#ids.set(id, entry);
+    });
+  }
+
+  at(room, seq) {
+    return this.#rooms.get(room)?.get(seq);
+  }
+
+  withId(id) {
+    return this.#ids.get(id);
+  }
+
+  /** The room's highest seq. */
+  head(room) {
+    return [...(this.#rooms.get(room)?.keys() ?? [])].reduce((most, seq) => Math.max(most, seq), 0);
+  }
+}
+
+/** An offset is epoch.pos; who reads the log is told the epoch in which he reads. */
+export function positionOf({ offset }) {
+  return parseInt(offset.split(".")[1], 36);
+}
+
+const LATE_MS = 15000; // so late comes what was asked, or written, in time
+
+export class Stores {
+  #list;
+  #byEpoch = new Map();
+
+  /** `stores` and `log` as in checker.mjs; `events` of everybody. */
+  constructor({ stores, log, events, isTrimmed }) {
+    stores.forEach(({ epochs }, n) => epochs.forEach((epoch) => this.#byEpoch.set(epoch, n)));
+    const followed = this.#divide(log);
+    const told = this.#divide(events.filter(({ on, room }) => (on === "saw" || on === "acked") && isTrimmed(room)));
+    let before = [];
+    this.#list = stores.map(({ keeps, kept, begunAt }, n) => {
+      const prefix = before.filter((message) => positionOf(message) <= keeps);
+      // What was trimmed before anybody came to read it, is known from those who saw it in time.
+      before = distinct([...prefix, ...followed[n], ...kept, ...told[n]]);
+      return { keeps, kept, begunAt, prefix, followed: followed[n], log: before, index: new LogIndex(before) };
+    });
+  }
+
+  /** The number of the store that an offset speaks of; undefined: of none. */
+  of(offset) {
+    return this.#byEpoch.get(offset.split(".")[0]);
+  }
+
+  get last() {
+    return this.#list.length - 1;
+  }
+
+  index(n) {
+    return this.#list[n].index;
+  }
+
+  /** {keeps, kept, prefix, followed, log} of each: `prefix` is what it has of the one before, `log` all that it held. */
+  get all() {
+    return this.#list;
+  }
+
+  /** Those that may have been asked for what came at `t`. */
+  around(t) {
+    const isOver = (n) => n < this.last && this.#list[n + 1].begunAt < t - LATE_MS;
+    return this.#list.flatMap(({ begunAt }, n) => (n > 0 && begunAt > t ? [] : isOver(n) ? [] : [this.index(n)]));
+  }
+
+  /** Whether what store `n` holds at that position is in store `later`, too. */
+  survives(position, n, later) {
+    return this.#list.slice(n + 1, later + 1).every(({ keeps }) => position <= keeps);
+  }
+
+  #divide(messages) {
+    const parts = Array.from({ length: Math.max(...this.#byEpoch.values()) + 1 }, () => []);
+    for (const message of messages) parts[this.of(message.offset)]?.push(message);
+    return parts;
+  }
+}
+
+/** Each message once, in the log's order. */
+function distinct(messages) {
+  const known = new Map();
+  for (const { room, seq, id, offset } of messages) {
+    const key = `${positionOf({ offset })} ${room} ${seq} ${id}`;
+    if (!known.has(key)) known.set(key, { room, seq, id, offset });
+  }
+  return [...known.values()].sort((a, b) => positionOf(a) - positionOf(b));
+}
