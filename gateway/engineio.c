@@ -2,17 +2,6 @@
 
 static const char alphabet[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
 
-enum rj_status rj_eio_parse(struct rj_span text, struct rj_eio_packet *out)
-{
-    if (text.len == 0 || text.data[0] < '0' || text.data[0] > '0' + RJ_EIO_NOOP)
-        return RJ_BAD_REQUEST;
-    *out = (struct rj_eio_packet){
-        .type = (enum rj_eio_type)(text.data[0] - '0'),
-        .data = rj_span_from(text, 1),
-    };
-    return RJ_OK;
-}
-
 /* -1 for what is no base64 digit. The URL-safe alphabet is taken too, as Node does. */
 static int digit_value(uint8_t c)
 {
@@ -63,6 +52,24 @@ static enum rj_status decode_base64(struct rj_span text, struct rj_buf *out)
     return RJ_OK;
 }
 
+enum rj_status rj_eio_parse(struct rj_span text, struct rj_buf *scratch, struct rj_eio_packet *out)
+{
+    if (text.len && text.data[0] == 'b') {
+        rj_buf_clear(scratch);
+        enum rj_status status = decode_base64(rj_span_from(text, 1), scratch);
+        *out =
+            (struct rj_eio_packet){.type = RJ_EIO_MESSAGE, .is_binary = true, .data = rj_buf_span(scratch)};
+        return status;
+    }
+    if (text.len == 0 || text.data[0] < '0' || text.data[0] > '0' + RJ_EIO_NOOP)
+        return RJ_BAD_REQUEST;
+    *out = (struct rj_eio_packet){
+        .type = (enum rj_eio_type)(text.data[0] - '0'),
+        .data = rj_span_from(text, 1),
+    };
+    return RJ_OK;
+}
+
 struct rj_eio_payload rj_eio_payload(struct rj_span body)
 {
     return (struct rj_eio_payload){.rest = body};
@@ -81,15 +88,7 @@ enum rj_status rj_eio_payload_next(struct rj_eio_payload *payload, struct rj_buf
     } else {
         payload->is_done = true;
     }
-    if (one.len == 0 || one.data[0] != 'b')
-        return rj_eio_parse(one, out);
-
-    rj_buf_clear(scratch);
-    enum rj_status status = decode_base64(rj_span_from(one, 1), scratch);
-    if (status == RJ_OK)
-        *out =
-            (struct rj_eio_packet){.type = RJ_EIO_MESSAGE, .is_binary = true, .data = rj_buf_span(scratch)};
-    return status;
+    return rj_eio_parse(one, scratch, out);
 }
 
 void rj_eio_put_open(struct rj_buf *out, const struct rj_eio_open *open)

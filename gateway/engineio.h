@@ -36,8 +36,10 @@ struct rj_eio_open {
     uint64_t max_payload_bytes;
 };
 
-/* Reads one text packet. RJ_BAD_REQUEST when it is empty or its type is unknown. The data is not checked. */
-enum rj_status rj_eio_parse(struct rj_span text, struct rj_eio_packet *out);
+/* Reads one packet that came as text; a binary message may, as `b` + base64, over WebSocket too (the stock
+ * client's forceBase64). It is decoded into `scratch` (cleared first) and valid until that changes.
+ * RJ_BAD_REQUEST when the text is empty, its type unknown, or the base64 none. Other data is not checked. */
+enum rj_status rj_eio_parse(struct rj_span text, struct rj_buf *scratch, struct rj_eio_packet *out);
 
 /* Walks a polling payload. Start with `rest` = the body, which must be valid UTF-8 for the text packets to
  * be. */

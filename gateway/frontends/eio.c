@@ -53,6 +53,14 @@ void rj_eio_reply_error(struct rj_eio *eio, struct rj_peer *peer, enum rj_eio_er
     rj_buf_free(&body);
 }
 
+bool rj_eio_is_asked(const struct rj_eio *eio, struct rj_span path)
+{
+    size_t len = strlen(eio->options.path);
+    if (path.len + 1 == len)
+        return memcmp(path.data, eio->options.path, path.len) == 0;
+    return path.len >= len && memcmp(path.data, eio->options.path, len) == 0;
+}
+
 static struct rj_eio_session *find(struct rj_eio *eio, struct rj_span sid)
 {
     struct rj_eio_session *session = NULL;
@@ -81,32 +89,29 @@ static void expire_before_request(struct rj_eio *eio)
         expire_pongs(eio, now_ms);
 }
 
+static bool has_our_version(const struct rj_request *request)
+{
+    struct rj_span version;
+    return rj_request_arg(request, "EIO", &version) && rj_span_is(version, "4");
+}
+
 static enum rj_eio_error check_handshake(const struct rj_request *request, bool is_websocket,
                                          bool wants_websocket)
 {
-    struct rj_span version;
     if (request->method != RJ_HTTP_GET)
         return EIO_BAD_HANDSHAKE_METHOD;
     if (is_websocket != wants_websocket)
         return EIO_BAD_REQUEST;
-    if (!rj_request_arg(request, "EIO", &version) || !rj_span_is(version, "4"))
-        return EIO_UNSUPPORTED_VERSION;
-    return EIO_OK;
+    return has_our_version(request) ? EIO_OK : EIO_UNSUPPORTED_VERSION;
 }
 
-/* A request for a live session must use its transport; only an upgrade may name another. */
+/* A request for a live session must use its transport; only an upgrade may name another. And its version
+ * (CVE-2026-102599). */
 static enum rj_eio_error check_session(const struct rj_eio_session *session, const struct rj_request *request,
                                        bool is_websocket, bool wants_websocket)
 {
-    struct rj_span version;
-    if (is_websocket) {
-        if (!wants_websocket)
-            return EIO_BAD_REQUEST;
-        if (rj_request_arg(request, "EIO", &version) && !rj_span_is(version, "4"))
-            return EIO_UNSUPPORTED_VERSION;
-        return EIO_OK;
-    }
-    return wants_websocket || session->state == EIO_WEBSOCKET ? EIO_BAD_REQUEST : EIO_OK;
+    bool is_right = is_websocket ? wants_websocket : !wants_websocket && session->state != EIO_WEBSOCKET;
+    return is_right && has_our_version(request) ? EIO_OK : EIO_BAD_REQUEST;
 }
 
 enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *request, bool is_websocket,
@@ -120,7 +125,7 @@ enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *requ
         return EIO_UNKNOWN_TRANSPORT;
     if (!rj_origin_is_valid(request->origin))
         return EIO_BAD_REQUEST;
-    if (!rj_request_arg(request, "sid", &sid))
+    if (!rj_request_arg(request, "sid", &sid) || sid.len == 0)
         return check_handshake(request, is_websocket, wants_websocket);
     expire_before_request(eio);
     *session = find(eio, sid);

@@ -69,7 +69,7 @@ struct rj_eio {
     struct rj_frame *ping;  /* "2" */
     struct rj_frame *probe; /* "3probe" */
     struct rj_buf scratch;  /* one write */
-    struct rj_buf decoded;  /* one binary packet of a payload */
+    struct rj_buf decoded;  /* one binary packet that came as base64 */
     bool refuses;
     struct rj_log_limit refusal_log, close_log;
     struct rj_eio_counters counters;
@@ -78,6 +78,10 @@ struct rj_eio {
 /* ---- eio.c */
 
 void rj_eio_mark_dirty(struct rj_eio_session *session);
+
+/* Whether requests for `path` are ours: those below options.path, and itself without its last slash (the
+ * stock client's addTrailingSlash: false). */
+bool rj_eio_is_asked(const struct rj_eio *eio, struct rj_span path);
 
 /* Checks a request in the reference's order. *session is set when it names a live one. */
 enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *request, bool is_websocket,

@@ -158,7 +158,9 @@ static void on_post_body(void *owner, struct rj_peer *peer, struct rj_span body)
 {
     struct rj_eio_session *session = owner;
     session->post = NULL;
-    rj_peer_reply(peer, &(struct rj_response){.status = 200, .type = "text/html", .body = rj_span_str("ok")});
+    rj_peer_reply(peer,
+                  &(struct rj_response){
+                      .status = 200, .type = "text/html", .cache = "no-store", .body = rj_span_str("ok")});
     on_payload(session, body);
 }
 
@@ -214,8 +216,7 @@ bool rj_eio_on_request(void *context, struct rj_peer *peer, const struct rj_requ
 {
     struct rj_eio *eio = context;
     struct rj_eio_session *session;
-    size_t len = strlen(eio->options.path);
-    if (request->path.len < len || memcmp(request->path.data, eio->options.path, len) != 0)
+    if (!rj_eio_is_asked(eio, request->path))
         return false;
     if (rj_peer_apply_cors(peer, &eio->options.cors, request) && request->method == RJ_HTTP_OPTIONS) {
         reply_preflight(peer, request);

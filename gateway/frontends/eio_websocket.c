@@ -35,13 +35,15 @@ static void on_message(void *owner, struct rj_peer *peer, bool is_binary, struct
 {
     struct rj_eio_session *session = owner;
     struct rj_eio_packet packet = {.type = RJ_EIO_MESSAGE, .is_binary = is_binary, .data = data};
+    struct rj_buf *decoded = &session->eio->decoded;
     (void)peer;
     if (!rj_eio_session_listens(session))
         return;
-    if (!is_binary && rj_eio_parse(data, &packet) != RJ_OK)
+    if (!is_binary && rj_eio_parse(data, decoded, &packet) != RJ_OK)
         rj_eio_session_fault(session, RJ_REASON_PARSE_ERROR, "no packet");
     else
         rj_eio_session_packet(session, &packet);
+    rj_buf_free(decoded);
 }
 
 static void on_writable(void *owner, struct rj_peer *peer)
@@ -216,8 +218,7 @@ bool rj_eio_on_upgrade(void *context, struct rj_peer *peer, const struct rj_requ
 {
     struct rj_eio *eio = context;
     struct rj_eio_session *session;
-    size_t len = strlen(eio->options.path);
-    if (request->path.len < len || memcmp(request->path.data, eio->options.path, len) != 0)
+    if (!rj_eio_is_asked(eio, request->path))
         return false;
     enum rj_eio_error error = rj_eio_check(eio, request, true, &session);
     if (error != EIO_OK) {

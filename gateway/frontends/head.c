@@ -2,7 +2,9 @@
 
 #include <ctype.h>
 
-enum { MAX_METHOD = 16, MAX_ARGS = 64 };
+#include "gateway/frontends/http.h"
+
+enum { MAX_METHOD = 16 };
 
 /* The number of bytes up to and with the empty line; 0: it has not come. `*lines`: how many have. */
 static size_t length_of(struct rj_span bytes, size_t *lines)
@@ -48,7 +50,7 @@ static bool is_target(struct rj_span target)
         if (target.len - i < 3 || !isxdigit(at[1]) || !isxdigit(at[2]) || (at[1] == '0' && at[2] == '0'))
             return false;
     }
-    return args <= MAX_ARGS;
+    return args <= RJ_HTTP_MAX_ARGS;
 }
 
 /* "METHOD /path HTTP/1.x", as far as it has come. */

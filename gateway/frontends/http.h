@@ -7,7 +7,7 @@
 
 enum rj_http_method { RJ_HTTP_GET, RJ_HTTP_HEAD, RJ_HTTP_POST, RJ_HTTP_OPTIONS, RJ_HTTP_OTHER };
 
-enum { RJ_HTTP_MAX_ARGS = 32 };
+enum { RJ_HTTP_MAX_ARGS = 64 };
 
 /* What a handler may look at. Everything is borrowed until the handler returns. An absent header is an empty
  * span. */
@@ -17,7 +17,7 @@ struct rj_request {
     bool is_http_1_0;
     bool is_last; /* the client keeps the connection for no other request (RFC 9112 §9.3) */
     struct rj_span path;
-    struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; further ones are ignored */
+    struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; a head with more is refused */
     size_t n_args;
     struct rj_span url; /* path and query, percent-encoded: what a parser of URLs reads as the original */
 

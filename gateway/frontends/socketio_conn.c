@@ -126,17 +126,35 @@ static struct rj_span string_member(struct rj_span payload, const char *name, st
     return rj_buf_span(out);
 }
 
-/* The payload without what is for the recovery: the pid is a secret that backends need not see. */
+static bool is_for_recovery(struct rj_span key, struct rj_span value)
+{
+    return rj_json_type(value) == RJ_JSON_STRING &&
+           (rj_json_string_is(key, "pid") || rj_json_string_is(key, "offset"));
+}
+
+static bool has_part_for_recovery(struct rj_span payload)
+{
+    struct rj_json_iter iter = rj_json_iter(payload);
+    struct rj_span key, value;
+    while (rj_json_next_member(&iter, &key, &value)) {
+        if (is_for_recovery(key, value))
+            return true;
+    }
+    return false;
+}
+
+/* The payload without what is for the recovery: the pid is a secret that backends need not see. A pid or an
+ * offset that is no string is the application's own. */
 static struct rj_span auth_of(struct rj_span payload, struct rj_buf *out)
 {
     struct rj_json_iter iter = rj_json_iter(payload);
     struct rj_span key, value;
-    if (payload.len == 0 || !(rj_json_get(payload, "pid", &value) || rj_json_get(payload, "offset", &value)))
+    if (payload.len == 0 || !has_part_for_recovery(payload))
         return payload;
     rj_buf_clear(out);
     rj_buf_put_u8(out, '{');
     while (rj_json_next_member(&iter, &key, &value)) {
-        if (rj_json_string_is(key, "pid") || rj_json_string_is(key, "offset"))
+        if (is_for_recovery(key, value))
             continue;
         if (out->len > 1)
             rj_buf_put_u8(out, ',');

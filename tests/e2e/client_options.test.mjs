@@ -109,6 +109,38 @@ for (const { name, options } of STOCK) {
   });
 }
 
+for (const { name, options } of STOCK) {
+  test(`${name}: options that change what is on the wire change nothing else`, async (scope) => {
+    await echoing(scope);
+    const changes = {
+      "binary as base64": { forceBase64: true },
+      "no slash behind the path": { addTrailingSlash: false },
+      "every request stamped": { timestampRequests: true, timestampParam: "at" },
+      "fifty arguments": { query: Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`a${n}`, n])) },
+      "an auth with a pid of its own": { auth: { pid: 42, offset: [1] } },
+      "a WebSocket that offers compression": { perMessageDeflate: { threshold: 0 } },
+      "nothing that keeps the process alive": { autoUnref: true },
+    };
+    for (const [what, change] of Object.entries(changes)) {
+      const client = await scope.client({ ...options, ...change });
+      await until(() => !client.socket.io.engine.upgrading, "the upgrade");
+      assert.deepEqual(await client.ask("echo", { b: [Buffer.from([0, 1, 255])] }), { b: [Buffer.from([0, 1, 255])] }, what);
+      assert.deepEqual(await client.ask("echo", Buffer.alloc(0)), Buffer.alloc(0), what);
+      assert.deepEqual(client.drops, [], what);
+    }
+  });
+
+  test(`${name}: backends are told the whole query, and an auth's own pid that is no string`, async (scope) => {
+    const backend = await Backend.open(scope, { allEvents: true });
+    const query = Object.fromEntries(Array.from({ length: 50 }, (_, n) => [`a${n}`, `${n}`]));
+    const client = await scope.client({ ...options, query, auth: { pid: 42, offset: [1], token: "t" } });
+    const { handshake, auth } = await backend.sawOf("open", client.id);
+    const { searchParams } = new URL(handshake.url, "http://x");
+    for (const [key, value] of Object.entries(query)) assert.equal(searchParams.get(key), value);
+    assert.deepEqual(auth, { pid: 42, offset: [1], token: "t" });
+  });
+}
+
 test("emitWithAck resolves with the answer, or rejects when the time is over", async (scope) => {
   await echoing(scope, { events: ["echo", "silent"] });
   const client = await scope.client();

@@ -36,7 +36,6 @@ static void each_fault_at_the_door_has_its_code(void **state)
         {"GET", "/engine.io/?EIO=3", NULL, NULL, unknown_transport},
         {"GET", POLLING "&sid=abc", NULL, NULL, unknown_sid},
         {"GET", POLLING "&sid=__proto__", NULL, NULL, unknown_sid},
-        {"GET", POLLING "&sid=", NULL, NULL, unknown_sid},
         {"POST", POLLING "&sid=aaaaaaaaaaaaaaaaaaaaaa", NULL, "4x", unknown_sid},
         {"POST", POLLING, NULL, "4x", bad_method},
         {"OPTIONS", POLLING, NULL, NULL, bad_method},
@@ -75,6 +74,63 @@ static void a_refused_upgrade_gets_a_status_before_any_101(void **state)
     rj_ws_disconnect(&client);
     assert_int_equal(rj_ws_open(&client, server->port, WEBSOCKET, "Origin: http://any.example\r\n"), 101);
     rj_ws_disconnect(&client);
+}
+
+static void an_empty_sid_is_none(void **state)
+{
+    struct server *server = *state;
+    struct rj_http_answer answer;
+    assert_true(rj_http_once(server->port, "GET", POLLING "&sid=", NULL, NULL, &answer));
+    assert_int_equal(answer.status, 200);
+    rj_http_free(&answer);
+}
+
+/* The stock client's addTrailingSlash: false. */
+static void the_path_may_come_without_its_last_slash(void **state)
+{
+    struct server *server = *state;
+    struct rj_http_answer answer;
+    struct rj_ws_client client;
+    assert_true(rj_http_once(server->port, "GET", "/engine.io?EIO=4&transport=polling", NULL, NULL, &answer));
+    assert_int_equal(answer.status, 200);
+    rj_http_free(&answer);
+    assert_int_equal(rj_ws_open(&client, server->port, "/engine.io?EIO=4&transport=websocket", NULL), 101);
+    rj_ws_disconnect(&client);
+    assert_true(
+        rj_http_once(server->port, "GET", "/engine.iox?EIO=4&transport=polling", NULL, NULL, &answer));
+    assert_int_equal(answer.status, 404);
+    rj_http_free(&answer);
+}
+
+/* CVE-2026-102599. */
+static void a_live_session_takes_no_request_of_another_version(void **state)
+{
+    struct server *server = *state;
+    static const char bad_request[] = "{\"code\":3,\"message\":\"Bad request\"}";
+    static const char *const versions[] = {"?EIO=3&", "?EIO=5&", "?EIO=&", "?"};
+    struct rj_ws_client client;
+    char sid[64], path[64];
+    open_polling(server, sid);
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        snprintf(path, sizeof path, "/engine.io/%stransport=polling", versions[i]);
+        assert_answer(server, "GET", with_sid(path, sid), NULL, NULL, 400, bad_request);
+        assert_answer(server, "POST", with_sid(path, sid), NULL, "4x", 400, bad_request);
+        snprintf(path, sizeof path, "/engine.io/%stransport=websocket", versions[i]);
+        assert_int_equal(rj_ws_open(&client, server->port, with_sid(path, sid), NULL), 400);
+        rj_ws_disconnect(&client);
+    }
+    assert_answer(server, "POST", with_sid(POLLING, sid), NULL, "4x", 200, "ok"); /* it lives */
+}
+
+static void the_answer_to_a_post_is_not_stored(void **state)
+{
+    struct server *server = *state;
+    struct rj_http_answer answer;
+    char sid[64];
+    open_polling(server, sid);
+    assert_true(rj_http_once(server->port, "POST", with_sid(POLLING, sid), NULL, "4x", &answer));
+    assert_true(rj_http_has(&answer, "Cache-Control: no-store\r\n"));
+    rj_http_free(&answer);
 }
 
 static void other_methods_on_a_live_session_get_500(void **state)
@@ -118,6 +174,12 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(each_fault_at_the_door_has_its_code, engineio_setup, engineio_teardown),
     cmocka_unit_test_setup_teardown(a_refused_upgrade_gets_a_status_before_any_101, engineio_setup,
                                     engineio_teardown),
+    cmocka_unit_test_setup_teardown(an_empty_sid_is_none, engineio_setup, engineio_teardown),
+    cmocka_unit_test_setup_teardown(the_path_may_come_without_its_last_slash, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_live_session_takes_no_request_of_another_version, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(the_answer_to_a_post_is_not_stored, engineio_setup, engineio_teardown),
     cmocka_unit_test_setup_teardown(other_methods_on_a_live_session_get_500, engineio_setup,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(only_allowed_origins_may_read_and_open_websockets, engineio_setup_origins,

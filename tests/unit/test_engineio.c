@@ -15,7 +15,7 @@ static void every_packet_type_is_read(void **state)
     struct rj_eio_packet packet;
     for (int type = RJ_EIO_OPEN; type <= RJ_EIO_NOOP; type++) {
         char text[] = {(char)('0' + type), 'x', 'y'};
-        assert_int_equal(rj_eio_parse(rj_span_of(text, 3), &packet), RJ_OK);
+        assert_int_equal(rj_eio_parse(rj_span_of(text, 3), NULL, &packet), RJ_OK);
         assert_int_equal(packet.type, type);
         assert_false(packet.is_binary);
         assert_span(packet.data, "xy", 2);
@@ -26,7 +26,7 @@ static void a_packet_may_have_no_data(void **state)
 {
     (void)state;
     struct rj_eio_packet packet;
-    assert_int_equal(rj_eio_parse(SPAN("2"), &packet), RJ_OK);
+    assert_int_equal(rj_eio_parse(SPAN("2"), NULL, &packet), RJ_OK);
     assert_int_equal(packet.data.len, 0);
 }
 
@@ -34,9 +34,9 @@ static void unknown_types_and_empty_packets_are_refused(void **state)
 {
     (void)state;
     struct rj_eio_packet packet;
-    const char *wrong[] = {"", "7", "9x", "a", "b", " 4", "-1", "\x1e"};
+    const char *wrong[] = {"", "7", "9x", "a", "B", " 4", "-1", "\x1e"};
     for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
-        assert_int_equal(rj_eio_parse(rj_span_str(wrong[i]), &packet), RJ_BAD_REQUEST);
+        assert_int_equal(rj_eio_parse(rj_span_str(wrong[i]), NULL, &packet), RJ_BAD_REQUEST);
 }
 
 static void a_payload_is_split_at_the_separator(void **state)
@@ -98,6 +98,21 @@ static void binary_in_a_payload_is_base64(void **state)
     rj_buf_free(&scratch);
 }
 
+static void binary_as_text_is_read_alone_too(void **state)
+{
+    (void)state;
+    struct rj_buf scratch = {0};
+    struct rj_eio_packet packet;
+    assert_int_equal(rj_eio_parse(SPAN("bAQIDBA=="), &scratch, &packet), RJ_OK);
+    assert_int_equal(packet.type, RJ_EIO_MESSAGE);
+    assert_true(packet.is_binary);
+    assert_span(packet.data, "\1\2\3\4", 4);
+    assert_int_equal(rj_eio_parse(SPAN("bAQ=="), &scratch, &packet), RJ_OK);
+    assert_span(packet.data, "\1", 1);
+    assert_int_equal(rj_eio_parse(SPAN("bA"), &scratch, &packet), RJ_BAD_REQUEST);
+    rj_buf_free(&scratch);
+}
+
 static void wrong_base64_is_refused(void **state)
 {
     (void)state;
@@ -153,6 +168,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_payload_is_split_at_the_separator),
     cmocka_unit_test(a_payload_with_an_empty_packet_is_refused),
     cmocka_unit_test(binary_in_a_payload_is_base64),
+    cmocka_unit_test(binary_as_text_is_read_alone_too),
     cmocka_unit_test(wrong_base64_is_refused),
     cmocka_unit_test(base64_comes_back_as_it_went),
     cmocka_unit_test(the_open_packet_has_exactly_the_keys_of_the_reference),
