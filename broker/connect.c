@@ -314,6 +314,7 @@ enum rj_status rj_cmd_attach(struct rj_request *request)
             return status;
     }
     rj_attach(broker, session, request->gateway, request->to.client, NULL);
+    rj_seats_return(broker, session);
     if (session->pid[0])
         rj_session_store_save(broker->store, session, true, on_attached, rj_pending_new(request));
     else

@@ -219,3 +219,8 @@ uint64_t rj_namespaces_awaited_until_ms(const struct rj_broker *broker)
     uint64_t most_ms = broker->started_ms + broker->conf->lease_ms;
     return served_ms && served_ms + QUIET_MS < most_ms ? served_ms + QUIET_MS : most_ms;
 }
+
+bool rj_groups_may_get_back(const struct rj_broker *broker, const struct rj_group *group)
+{
+    return group->was_remembered && broker->now_ms - broker->started_ms < broker->conf->lease_ms;
+}

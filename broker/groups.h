@@ -63,4 +63,7 @@ bool rj_namespace_may_come(const struct rj_broker *broker, const char *nsp);
  * time. */
 uint64_t rj_namespaces_awaited_until_ms(const struct rj_broker *broker);
 
+/* Right after a start, gateways are still on their way back with sockets that the group had. */
+bool rj_groups_may_get_back(const struct rj_broker *broker, const struct rj_group *group);
+
 #endif

@@ -328,12 +328,6 @@ static bool has_leftover(const struct rj_group *group)
     return false;
 }
 
-/* Right after a start, gateways are still on their way back with sockets that the group had. */
-static bool may_get_back(const struct rj_broker *broker, const struct rj_group *group)
-{
-    return group->was_remembered && broker->now_ms - broker->started_ms < broker->conf->lease_ms;
-}
-
 /* True: it has more to say and room to say it. */
 static bool serve(struct rj_broker *broker, struct rj_instance *instance)
 {
@@ -346,7 +340,7 @@ static bool serve(struct rj_broker *broker, struct rj_instance *instance)
     while (instance->waiting && instance->n_given < instance->window && rj_peer_has_bulk_room(peer))
         give(broker, instance, instance->waiting);
     if (instance->owes_served && instance->is_saved && !instance->seats[RJ_SEAT_UNTOLD] &&
-        !has_leftover(instance->group) && !may_get_back(broker, instance->group))
+        !has_leftover(instance->group) && !rj_groups_may_get_back(broker, instance->group))
         say_served(broker, instance);
     return (instance->seats[RJ_SEAT_CLOSING] || instance->seats[RJ_SEAT_UNTOLD]) &&
            rj_peer_has_bulk_room(peer);

@@ -175,7 +175,8 @@ void rj_seat_settle(struct rj_broker *broker, struct rj_seat *seat)
     if (seat->state == RJ_SEAT_TOLD && seat->n_ungiven == 0)
         rj_seat_set_state(seat, RJ_SEAT_CLOSING);
     else if (!seat->jobs &&
-             (seat->state == RJ_SEAT_OVER || (!seat->was_told && seat->state != RJ_SEAT_CLOSING)))
+             (seat->state == RJ_SEAT_OVER ||
+              (!seat->was_told && !seat->is_returning && seat->state != RJ_SEAT_CLOSING)))
         rj_seat_free(broker, seat);
 }
 
@@ -266,11 +267,19 @@ void rj_seats_open(struct rj_broker *broker, struct rj_session *session, bool is
     }
 }
 
+void rj_seats_return(struct rj_broker *broker, struct rj_session *session)
+{
+    for (struct rj_seat *seat = session->seats; seat; seat = seat->session_next) {
+        seat->is_adopted = true;
+        seat->is_returning = rj_groups_may_get_back(broker, seat->instance->group);
+    }
+}
+
 /* The seat goes on without its socket, or is of no use any more. */
 static void part(struct rj_broker *broker, struct rj_seat *seat, const char *reason)
 {
     seat->session_next = NULL;
-    if (!seat->was_told && !seat->jobs) {
+    if (!seat->was_told && !seat->is_returning && !seat->jobs) {
         rj_seat_free(broker, seat);
         return;
     }

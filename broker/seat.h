@@ -57,6 +57,7 @@ struct rj_seat {
     bool was_told;                /* Opened was put at least once, to whichever instance */
     bool is_recovered;            /* as Opened says it the first time … */
     bool is_adopted;              /* … and from then on always set */
+    bool is_returning;            /* its instances may know it from before the broker's start */
     struct rj_session *session;   /* NULL: being admitted, or gone */
     struct rj_farewell *farewell; /* of one that is gone */
     struct rj_farewell *predecessor; /* whose successor this is */
@@ -77,6 +78,9 @@ void rj_seats_begin(struct rj_broker *broker, struct rj_session *session, struct
 
 /* Its connection is committed: from now on instances may be told. Harmless when said again. */
 void rj_seats_open(struct rj_broker *broker, struct rj_session *session, bool is_recovered, bool is_adopted);
+
+/* The session, just attached, was open before: who knows of it is told of its end whatever happens now. */
+void rj_seats_return(struct rj_broker *broker, struct rj_session *session);
 
 /* The session is being detached; its rooms are still known. `reason` as in Socket.IO. */
 void rj_seats_close(struct rj_broker *broker, struct rj_session *session, const char *reason);

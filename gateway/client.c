@@ -129,8 +129,7 @@ static void send_behind(struct rj_client *client, struct rj_frame *frame)
 static void end_stuck(struct rj_client *client)
 {
     client->gateway->stats.clients_stuck++;
-    if (rj_link_is_up(client->gateway->link))
-        rj_command_disconnect(client, RJ_REASON_FORCED_CLOSE);
+    rj_command_disconnect(client, RJ_REASON_FORCED_CLOSE);
     rj_client_kick(client, RJ_END_TRANSPORT, "slow reader");
 }
 
@@ -323,7 +322,7 @@ struct rj_client *rj_client_open(struct rj_gateway *gateway, const struct rj_fro
     client->user = "";
     HASH_ADD(by_handle, gateway->clients.by_handle, handle, sizeof client->handle, client);
     gateway->stats.clients_opened++;
-    if (gateway->pending.n < gateway->conf->max_pending)
+    if (rj_commands_have_room(gateway))
         rj_command_connect(client, request);
     else
         client->is_unwanted =
@@ -414,16 +413,20 @@ static void tell_cursor(struct rj_client *client)
     rj_link_notify(client->gateway->link, &item);
 }
 
+/* While the link is down a client that the broker knows is told of on the next stream. */
+static void tell_end(struct rj_client *client, enum rj_reason reason)
+{
+    tell_cursor(client);
+    if (rj_client_is_connected(client) || rj_link_is_up(client->gateway->link))
+        rj_command_disconnect(client, reason);
+}
+
 void rj_client_gone(struct rj_client *client, enum rj_reason reason)
 {
     if (client->state == RJ_CLIENT_ENDED)
         return;
     count_end(client, reason);
-    /* While the link is down there is nobody to tell: the next stream does not attach it. */
-    if (rj_link_is_up(client->gateway->link)) {
-        tell_cursor(client);
-        rj_command_disconnect(client, reason);
-    }
+    tell_end(client, reason);
     retire(client);
 }
 

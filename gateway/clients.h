@@ -53,7 +53,8 @@ struct rj_client {
     bool expects_caught_up;  /* a replay is under way at the broker: it ends with a CaughtUp */
     uint64_t excluded_in;    /* the fan-out that leaves this client out (fanout.c) */
     struct rj_bucket events; /* that it may send */
-    size_t n_pending;        /* commands of its own that the broker has not answered */
+    size_t n_pending;        /* commands of its own that the broker has not answered … */
+    size_t pending_bytes;    /* … and their size */
     uint64_t seen_in;        /* the fan-out that has met this client already */
     uint64_t shown_in;       /* the fan-out of a message that it was shown as pending (fanout.c) */
 

@@ -77,40 +77,54 @@ static bool ends_session(enum rj_reason reason)
     return reason == RJ_REASON_CLIENT_NAMESPACE || reason == RJ_REASON_SERVER_NAMESPACE;
 }
 
-void rj_command_disconnect(struct rj_client *client, enum rj_reason reason)
-{
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    Rejoin__Disconnect disconnect = REJOIN__DISCONNECT__INIT;
-    disconnect.reason = (char *)(uintptr_t)rj_reason_text(reason);
-    disconnect.left = ends_session(reason);
-    command.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
-    command.disconnect = &disconnect;
-    issue(client, &command);
-}
-
-void rj_command_attach(struct rj_client *client)
+/* What it points to is the client's, or lives in the arena. */
+static void fill_attach(const struct rj_client *client, Rejoin__Attach *attach)
 {
     struct rj_arena *arena = &client->gateway->arena;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
-    attach.pid = client->pid;
-    attach.sid = client->sid;
-    attach.incarnation = client->incarnation;
-    attach.no_recovery = !*client->pid;
-    attach.namespace_ = (char *)(uintptr_t)client->nsp;
-    attach.user = (char *)(uintptr_t)client->user;
+    attach->pid = client->pid;
+    attach->sid = client->sid;
+    attach->incarnation = client->incarnation;
+    attach->no_recovery = !*client->pid;
+    attach->namespace_ = (char *)(uintptr_t)client->nsp;
+    attach->user = (char *)(uintptr_t)client->user;
     Rejoin__RoomState *rooms = rj_arena_alloc(arena, (client->n_rooms + 1U) * sizeof *rooms);
-    attach.rooms = rj_arena_alloc(arena, (client->n_rooms + 1U) * sizeof *attach.rooms);
-    for (uint32_t i = 0; attach.no_recovery && i < client->n_rooms; i++) {
+    attach->rooms = rj_arena_alloc(arena, (client->n_rooms + 1U) * sizeof *attach->rooms);
+    for (uint32_t i = 0; attach->no_recovery && i < client->n_rooms; i++) {
         const struct rj_mirror_room *room = client->rooms[i].room;
         rejoin__room_state__init(&rooms[i]);
         rooms[i].room = (char *)(uintptr_t)rj_mirror_room_name(room);
         rooms[i].since_pos = room->members[client->rooms[i].at].since_pos;
-        attach.rooms[attach.n_rooms++] = &rooms[i];
+        attach->rooms[attach->n_rooms++] = &rooms[i];
     }
+}
+
+void rj_command_attach(struct rj_client *client)
+{
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
+    fill_attach(client, &attach);
     command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
     command.attach = &attach;
     issue(client, &command);
+}
+
+void rj_command_disconnect(struct rj_client *client, enum rj_reason reason)
+{
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Disconnect disconnect = REJOIN__DISCONNECT__INIT;
+    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
+    disconnect.reason = (char *)(uintptr_t)rj_reason_text(reason);
+    disconnect.left = ends_session(reason);
+    command.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
+    command.disconnect = &disconnect;
+    struct rj_pending_command *entry = issue(client, &command);
+    if (!rj_client_is_connected(client))
+        return;
+    /* Should this have to be said on another stream, the client is not there to be attached any more. */
+    fill_attach(client, &attach);
+    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
+    command.attach = &attach;
+    rj_pending_introduce(&client->gateway->pending, entry, &command);
 }
 
 void rj_command_catch_up(struct rj_client *client)
@@ -124,6 +138,12 @@ void rj_command_catch_up(struct rj_client *client)
 }
 
 /* ------------------------------------------------------------------------------------------ events */
+
+bool rj_commands_have_room(const struct rj_gateway *gateway)
+{
+    return gateway->pending.n_asked < gateway->conf->max_pending &&
+           gateway->pending.bytes < gateway->conf->max_pending_bytes;
+}
 
 /* The event broke a rule: its sender is told if it asked to be, everybody else learns nothing. */
 static void refuse(struct rj_client *client, const struct rj_client_event *event, const char *code,
@@ -170,7 +190,7 @@ void rj_command_event(struct rj_client *client, const struct rj_client_event *ev
         return;
     }
     if (client->n_pending >= gateway->conf->max_pending_client ||
-        gateway->pending.n >= gateway->conf->max_pending) {
+        client->pending_bytes >= gateway->conf->max_pending_client_bytes || !rj_commands_have_room(gateway)) {
         refuse(client, event, rj_status_code(RJ_BUSY), rj_status_text(RJ_BUSY));
         return;
     }
@@ -192,6 +212,7 @@ void rj_command_event(struct rj_client *client, const struct rj_client_event *ev
     entry->ack_id = event->ack_id;
     entry->deadline_ms = rj_clock_mono_ms() + gateway->conf->command_timeout_ms;
     client->n_pending++;
+    client->pending_bytes += entry->bytes;
 }
 
 /* ------------------------------------------------------------------------------------------ answers */
@@ -222,6 +243,13 @@ static void apply(struct rj_client *client, const struct rj_pending_command *ent
         rj_mirror_leave(mirror, client, entry->room);
 }
 
+/* It is not the client's to wait for any more. */
+static void settle(struct rj_client *client, const struct rj_pending_command *entry)
+{
+    client->n_pending--;
+    client->pending_bytes -= entry->bytes;
+}
+
 static void on_event_answered(struct rj_client *client, const struct rj_pending_command *entry,
                               const Rejoin__Reply *reply)
 {
@@ -229,7 +257,7 @@ static void on_event_answered(struct rj_client *client, const struct rj_pending_
     unsigned held;
     apply(client, entry, reply);
     if (!entry->is_answered)
-        client->n_pending--;
+        settle(client, entry);
     if (entry->has_ack && !entry->is_answered) {
         send_ack(client, entry, reply);
     } else if (reply->error && !entry->is_answered) {
@@ -290,16 +318,24 @@ static bool is_with_backend(const struct rj_gateway *gateway, const struct rj_pe
     return entry->kind == REJOIN__COMMAND__KIND_EVENT && entry->was_said && rj_link_is_up(gateway->link);
 }
 
+/* What no broker was told has not been done; of the rest nobody knows. */
+static void tell_timeout(struct rj_client *client, const struct rj_pending_command *entry)
+{
+    if (entry->was_said)
+        rj_client_fail(client, entry->ack_id, rj_status_code(RJ_TIMEOUT),
+                       "no answer in time; it may have been done all the same");
+    else
+        rj_client_fail(client, entry->ack_id, rj_status_code(RJ_UNAVAILABLE), rj_status_text(RJ_UNAVAILABLE));
+}
+
 static void time_out(struct rj_gateway *gateway, struct rj_pending_command *entry)
 {
-    bool is_up = rj_link_is_up(gateway->link);
-    enum rj_status status = is_up ? RJ_TIMEOUT : RJ_UNAVAILABLE;
     struct rj_client *client = rj_clients_find(&gateway->clients, entry->client);
     gateway->stats.timed_out++;
     if (client) {
-        client->n_pending--;
+        settle(client, entry);
         if (entry->has_ack)
-            rj_client_fail(client, entry->ack_id, rj_status_code(status), rj_status_text(status));
+            tell_timeout(client, entry);
     }
     entry->is_answered = true;
     entry->deadline_ms = UINT64_MAX;

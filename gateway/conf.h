@@ -43,7 +43,9 @@ struct rj_gateway_conf {
     uint64_t send_buffer_bytes;
     uint64_t command_timeout_ms;
     uint64_t max_pending;
+    uint64_t max_pending_bytes;
     uint64_t max_pending_client;
+    uint64_t max_pending_client_bytes;
     uint64_t max_asks;
 };
 

@@ -171,6 +171,8 @@ void rj_gateway_metrics(const struct rj_gateway *gateway, struct rj_buf *out)
                          HASH_COUNT(gateway->optimistic.open));
     rj_gateway_stats_put(out, "commands_pending", "gauge", "commands that the broker has not answered",
                          gateway->pending.n);
+    rj_gateway_stats_put(out, "commands_pending_bytes", "gauge", "size of those that clients wait for",
+                         gateway->pending.bytes);
     rj_gateway_stats_put(out, "link_up", "gauge", "1 while linked to the broker",
                          rj_link_is_up(gateway->link));
 }

@@ -128,14 +128,80 @@ static void start_over(struct rj_link *link, const char *why)
     greet(link);
 }
 
+/* ------------------------------------------------------------------------------------------ sending */
+
+static bool send_out(struct rj_link *link)
+{
+    if (!link->is_blocked)
+        rj_wire_seal(&link->out, 0, 0);
+    if (zmq_send(link->socket, link->out.frame.data, link->out.frame.len, ZMQ_DONTWAIT) < 0) {
+        link->is_blocked = true;
+        return false;
+    }
+    link->is_blocked = false;
+    link->sent_ms = rj_clock_mono_ms();
+    rj_wire_clear(&link->out);
+    return true;
+}
+
+bool rj_link_flush(struct rj_link *link)
+{
+    if (!link->socket || link->out.items == 0)
+        return false;
+    return send_out(link);
+}
+
+/* Room for another item in the frame. False: the pipe is full, which only a broker that does not read can
+ * cause; what is lost is healed by the next stream. */
+static bool make_room(struct rj_link *link)
+{
+    size_t full = rj_link_item_limit(link) < FRAME_FULL ? rj_link_item_limit(link) : FRAME_FULL;
+    if (!link->is_blocked && link->out.frame.len >= full)
+        send_out(link);
+    if (link->is_blocked && !send_out(link)) {
+        link->next_number = 0; /* whatever comes next is a gap: a fresh stream repeats all */
+        return false;
+    }
+    return true;
+}
+
+void rj_link_send(struct rj_link *link, struct rj_pending_command *command)
+{
+    if (link->state != UP || !make_room(link))
+        return;
+    rj_wire_put_packed(&link->out, rj_buf_span(&command->item));
+    command->was_said = true;
+}
+
+void rj_link_notify(struct rj_link *link, const Rejoin__Item *item)
+{
+    if (rj_link_is_up(link) && make_room(link))
+        rj_wire_put(&link->out, item);
+}
+
 /* ------------------------------------------------------------------------------------------ a fresh stream
  */
 
-/* What was asked for clients that are gone is of no interest, except what they published. */
+/* What was asked for clients that are gone is of no interest, except what they published, and how they went. */
 static bool is_obsolete(struct rj_gateway *gateway, const struct rj_pending_command *command)
 {
-    return command->kind != REJOIN__COMMAND__KIND_PUBLISH &&
+    return command->kind != REJOIN__COMMAND__KIND_PUBLISH && command->attach.len == 0 &&
            !rj_clients_find(&gateway->clients, command->client);
+}
+
+/* Everybody whom the broker is to hear of: those who are here, and those who went while it did not listen. */
+static void state_clients(struct rj_link *link)
+{
+    struct rj_gateway *gateway = link->gateway;
+    struct rj_client *client, *next;
+    struct rj_pending_command *command;
+    DL_FOREACH (gateway->pending.list, command) {
+        if (command->attach.len && make_room(link))
+            rj_wire_put_packed(&link->out, rj_buf_span(&command->attach));
+    }
+    HASH_ITER (by_handle, gateway->clients.by_handle, client, next)
+        if (client->state != RJ_CLIENT_CONNECTING && client->state != RJ_CLIENT_ENDED)
+            rj_command_attach(client);
 }
 
 /* The order matters: the broker must know a client before it gets a command of it, and have all of them
@@ -148,9 +214,7 @@ static void state_all(struct rj_link *link)
     Rejoin__Ready ready = REJOIN__READY__INIT;
     struct rj_pending_command *command, *after;
     uint64_t last_unanswered = gateway->pending.last_id;
-    HASH_ITER (by_handle, gateway->clients.by_handle, client, next)
-        if (client->state != RJ_CLIENT_CONNECTING && client->state != RJ_CLIENT_ENDED)
-            rj_command_attach(client);
+    state_clients(link);
     DL_FOREACH_SAFE (gateway->pending.list, command, after) {
         if (command->id > last_unanswered)
             break; /* the attaches of just now */
@@ -392,57 +456,6 @@ bool rj_link_receive(struct rj_link *link)
         zmq_msg_close(&frame);
     }
     return true;
-}
-
-/* ------------------------------------------------------------------------------------------ sending */
-
-static bool send_out(struct rj_link *link)
-{
-    if (!link->is_blocked)
-        rj_wire_seal(&link->out, 0, 0);
-    if (zmq_send(link->socket, link->out.frame.data, link->out.frame.len, ZMQ_DONTWAIT) < 0) {
-        link->is_blocked = true;
-        return false;
-    }
-    link->is_blocked = false;
-    link->sent_ms = rj_clock_mono_ms();
-    rj_wire_clear(&link->out);
-    return true;
-}
-
-bool rj_link_flush(struct rj_link *link)
-{
-    if (!link->socket || link->out.items == 0)
-        return false;
-    return send_out(link);
-}
-
-/* Room for another item in the frame. False: the pipe is full, which only a broker that does not read can
- * cause; what is lost is healed by the next stream. */
-static bool make_room(struct rj_link *link)
-{
-    size_t full = rj_link_item_limit(link) < FRAME_FULL ? rj_link_item_limit(link) : FRAME_FULL;
-    if (!link->is_blocked && link->out.frame.len >= full)
-        send_out(link);
-    if (link->is_blocked && !send_out(link)) {
-        link->next_number = 0; /* whatever comes next is a gap: a fresh stream repeats all */
-        return false;
-    }
-    return true;
-}
-
-void rj_link_send(struct rj_link *link, struct rj_pending_command *command)
-{
-    if (link->state != UP || !make_room(link))
-        return;
-    rj_wire_put_packed(&link->out, rj_buf_span(&command->item));
-    command->was_said = true;
-}
-
-void rj_link_notify(struct rj_link *link, const Rejoin__Item *item)
-{
-    if (rj_link_is_up(link) && make_room(link))
-        rj_wire_put(&link->out, item);
 }
 
 /* ------------------------------------------------------------------------------------------ time */

@@ -15,15 +15,27 @@ static const char *room_of(const Rejoin__Command *command)
     }
 }
 
+/* Everything else is the gateway's own, a few for each client. */
+static bool is_asked(Rejoin__Command__KindCase kind)
+{
+    return kind != REJOIN__COMMAND__KIND_ATTACH && kind != REJOIN__COMMAND__KIND_CATCH_UP &&
+           kind != REJOIN__COMMAND__KIND_DISCONNECT;
+}
+
+static void pack(Rejoin__Command *command, struct rj_buf *out)
+{
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    item.kind_case = REJOIN__ITEM__KIND_COMMAND;
+    item.command = command;
+    rj_wire_pack(&item.base, out);
+}
+
 struct rj_pending_command *rj_pending_add(struct rj_pending *pending, Rejoin__Command *command)
 {
     struct rj_pending_command *entry = rj_calloc(1, sizeof *entry);
-    Rejoin__Item item = REJOIN__ITEM__INIT;
     const char *room = room_of(command);
     command->id = ++pending->last_id;
-    item.kind_case = REJOIN__ITEM__KIND_COMMAND;
-    item.command = command;
-    rj_wire_pack(&item.base, &entry->item);
+    pack(command, &entry->item);
     entry->id = command->id;
     entry->client = command->client;
     entry->kind = command->kind_case;
@@ -32,7 +44,19 @@ struct rj_pending_command *rj_pending_add(struct rj_pending *pending, Rejoin__Co
     HASH_ADD(hh, pending->by_id, id, sizeof entry->id, entry);
     DL_APPEND(pending->list, entry);
     pending->n++;
+    if (is_asked(entry->kind)) {
+        entry->bytes = entry->item.len;
+        pending->n_asked++;
+        pending->bytes += entry->bytes;
+    }
     return entry;
+}
+
+void rj_pending_introduce(struct rj_pending *pending, struct rj_pending_command *disconnect,
+                          Rejoin__Command *attach)
+{
+    attach->id = ++pending->last_id;
+    pack(attach, &disconnect->attach);
 }
 
 static void take_out(struct rj_pending *pending, struct rj_pending_command *entry)
@@ -40,6 +64,10 @@ static void take_out(struct rj_pending *pending, struct rj_pending_command *entr
     HASH_DEL(pending->by_id, entry);
     DL_DELETE(pending->list, entry);
     pending->n--;
+    if (is_asked(entry->kind)) {
+        pending->n_asked--;
+        pending->bytes -= entry->bytes;
+    }
 }
 
 struct rj_pending_command *rj_pending_take(struct rj_pending *pending, uint64_t id)
@@ -54,6 +82,7 @@ struct rj_pending_command *rj_pending_take(struct rj_pending *pending, uint64_t 
 void rj_pending_free_command(struct rj_pending_command *entry)
 {
     rj_buf_free(&entry->item);
+    rj_buf_free(&entry->attach);
     free(entry->room);
     free(entry);
 }

@@ -6,6 +6,7 @@ import { setTimeout as delay } from "node:timers/promises";
 
 import { MODES } from "./support/client.mjs";
 import { until } from "./support/deadline.mjs";
+import { metric } from "./support/metrics.mjs";
 import { request } from "./support/raw.mjs";
 import { suite } from "./support/suite.mjs";
 
@@ -22,6 +23,11 @@ const GATEWAY = {
 };
 const TWO = { gateways: 2, broker: BROKER, gateway: GATEWAY };
 const PATIENT = { ...TWO, gateway: { ...GATEWAY, "command-timeout": 30000 } };
+const LARGE = 400000; // bytes of one client that may wait
+const SMALL = {
+  ...PATIENT,
+  gateway: { ...PATIENT.gateway, "max-pending-client-bytes": LARGE, "max-pending-bytes": LARGE * 1.5 },
+};
 const test = suite(TWO);
 
 const range = (from, to) => Array.from({ length: to - from + 1 }, (_, i) => from + i);
@@ -102,6 +108,46 @@ test.alone("more than may wait is refused at once, and only that", PATIENT, asyn
   const { messages } = await modest.history(room, { after: 1, limit: 100 });
   assert.deepEqual(messages.map(({ data }) => data).filter((data) => data !== "modest"), range(1, MOST));
   assert.deepEqual([...greedy.drops, ...modest.drops], []);
+});
+
+test.alone("what was said to the broker before it died fails as something that may have been done", TWO, async (scope) => {
+  const { room, clients } = await crowd(scope);
+  scope.broker.freeze(); // it is asked, and will never answer
+  const asked = clients.map((client, i) => client.ask("room:publish", { room, data: `said ${i}`, id: `said ${i}` }));
+  const isSaid = async ({ url }) => (await metric({ url }, "rejoin_gateway_commands_pending")) > 0;
+  for (const gateway of scope.gateways) await until(() => isSaid(gateway), "the gateway has said it");
+  await scope.broker.kill();
+  await noticed(scope);
+  const late = clients[0].ask("room:publish", { room, data: "late" });
+  for (const { ok, error } of await Promise.all(asked)) assert.deepEqual([ok, error.code], [false, "timeout"]);
+  assert.equal((await late).error.code, "unavailable", "this one was told to nobody");
+  await scope.broker.start();
+  const again = await Promise.all(clients.map((client, i) => client.publish(room, `said ${i}`, { id: `said ${i}` })));
+  assert.deepEqual(again.map(({ seq }) => seq).toSorted(), [2, 3, 4], "each is stored once, whatever became of it before");
+});
+
+test.alone("what waits is bounded in bytes, for each client and for all", SMALL, async (scope) => {
+  const { room, clients } = await crowd(scope);
+  const text = "x".repeat(LARGE / 4);
+  const [greedy, , other] = clients; // both at gateway 0
+  const [gateway] = scope.gateways;
+  await scope.broker.kill();
+  const flood = (client, count) => range(1, count).map((n) => client.ask("room:publish", { room, data: { n, text } }));
+  const first = flood(greedy, 10);
+  const refused = await Promise.all(first.slice(5));
+  for (const { ok, error } of refused) assert.deepEqual([ok, error.code], [false, "busy"]);
+  const second = flood(other, 10);
+  for (const { error } of await Promise.all(second.slice(5))) assert.equal(error.code, "busy");
+  const waiting = await metric(gateway, "rejoin_gateway_commands_pending_bytes");
+  assert.ok(waiting > 0 && waiting < 2 * LARGE, `${waiting} bytes wait`);
+  await scope.broker.start();
+  const answers = await Promise.all([...first, ...second]);
+  const stored = answers.filter(({ ok }) => ok).length;
+  assert.ok(stored >= 4, `${stored} were stored`);
+  const { messages } = await greedy.history(room, { after: 1, limit: 100 });
+  assert.equal(messages.length, stored, "what was refused is not in the log, what was taken is");
+  assert.ok((await greedy.ask("room:publish", { room, data: { text } })).ok, "there is room again");
+  for (const client of clients) assert.deepEqual(client.drops, []);
 });
 
 for (const { name, options } of MODES) {

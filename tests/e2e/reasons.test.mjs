@@ -244,20 +244,54 @@ test.alone("the broker comes back with another store: its clients start anew, ea
 });
 
 const SHORT = { ...ONE, broker: { lease: 1000, ping: 100 } };
-test.alone("whoever ends while the broker is away: transport close, whatever it was", SHORT, async (scope) => {
-  const backend = await Backend.open(scope, { allEvents: true });
+const AWAY = {
+  "it leaves": [(client) => client.socket.disconnect(), "client namespace disconnect"],
+  "it does not answer pings": [
+    (client, proxy) => {
+      client.socket.io.reconnection(false);
+      proxy.silence();
+    },
+    "ping timeout",
+    { "ping-interval": 200, "ping-timeout": 200 },
+  ],
+};
+
+for (const recovery of ["on", "off"]) {
+  for (const [how, [act, expected, settings]] of Object.entries(AWAY)) {
+    const own = { ...SHORT, gateway: { ...GATEWAY, ...settings, recovery } };
+    test.alone(`${how} while the broker is away, recovery ${recovery}: ${expected} once it is back`, own, async (scope) => {
+      const backend = await Backend.open(scope, { allEvents: true });
+      const proxy = await scope.proxy();
+      const [leaver, stays] = [await scope.client({ transports: ["websocket"], url: proxy.url }), await scope.client()];
+      await leaver.join("lobby");
+      await backend.saw("open", 2);
+      const { id } = leaver;
+      await scope.broker.kill();
+      await act(leaver, proxy);
+      const counted = `rejoin_gateway_clients_ended_total{reason="${expected}"}`;
+      await until(async () => (await metric(scope.gateways[0], counted)) === 1, "counted under its own reason");
+      await scope.broker.start();
+      const { sid, reason, rooms } = await backend.saw("close");
+      assert.deepEqual([sid, reason, rooms], [id, expected, ["lobby"]]);
+      stays.socket.emit("still here");
+      assert.equal((await backend.saw("event", 1, "still here")).sid, stays.id);
+      assert.equal(backend.of("close").length, 1);
+    });
+  }
+}
+
+test.alone("a session that its client ended while the broker was away is not restored", SHORT, async (scope) => {
   const [leaver, stays] = [await scope.client(), await scope.client()];
-  await leaver.join("lobby");
-  await backend.saw("open", 2);
-  const { id } = leaver;
+  for (const client of [leaver, stays]) await client.join("lobby");
+  const [{ pid }] = leaver.connections;
   await scope.broker.kill();
   leaver.socket.disconnect();
-  const counted = 'rejoin_gateway_clients_ended_total{reason="client namespace disconnect"}';
-  await until(async () => (await metric(scope.gateways[0], counted)) === 1, "counted under its own reason");
   await scope.broker.start();
-  const { sid, reason } = await backend.saw("close");
-  assert.deepEqual([sid, reason], [id, "transport close"]);
-  stays.socket.emit("still here");
-  assert.equal((await backend.saw("event", 1, "still here")).sid, stays.id);
-  assert.equal(backend.of("close").length, 1);
+  await scope.gateways[0].untilLinked();
+  const { users, anonymous } = await stays.demand("room:presence", "lobby");
+  assert.deepEqual([users, anonymous], [[], 1], "it has left at once");
+  leaver.socket.connect();
+  await leaver.connected(2);
+  assert.equal(leaver.recovered, false);
+  assert.notEqual(leaver.connections.at(-1).pid, pid);
 });

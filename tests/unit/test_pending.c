@@ -98,10 +98,63 @@ static void an_event_that_was_said_before_is_marked_when_it_is_said_again(void *
     rj_pending_free(&pending);
 }
 
+static void only_what_clients_ask_for_counts_for_the_limits(void **state)
+{
+    (void)state;
+    struct rj_pending pending = {0};
+    struct rj_pending_command *join = add(&pending, REJOIN__COMMAND__KIND_JOIN);
+    size_t bytes = join->item.len;
+    add(&pending, REJOIN__COMMAND__KIND_ATTACH);
+    add(&pending, REJOIN__COMMAND__KIND_CATCH_UP);
+    assert_int_equal(pending.n, 3);
+    assert_int_equal(pending.n_asked, 1);
+    assert_int_equal(pending.bytes, bytes);
+    add(&pending, REJOIN__COMMAND__KIND_JOIN);
+    assert_int_equal(pending.bytes, 2 * bytes);
+    rj_pending_drop_stream(&pending);
+    rj_pending_free_command(rj_pending_take(&pending, join->id));
+    assert_int_equal(pending.n_asked, 1);
+    assert_int_equal(pending.bytes, bytes);
+    rj_pending_free(&pending);
+    assert_int_equal(pending.bytes, 0);
+}
+
+static void a_disconnect_keeps_the_attach_that_goes_before_it(void **state)
+{
+    (void)state;
+    struct rj_pending pending = {0};
+    struct rj_arena arena = {0};
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Disconnect disconnect = REJOIN__DISCONNECT__INIT;
+    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
+    command.client = 4;
+    command.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
+    command.disconnect = &disconnect;
+    struct rj_pending_command *entry = rj_pending_add(&pending, &command);
+    attach.sid = "sid";
+    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
+    command.attach = &attach;
+    rj_pending_introduce(&pending, entry, &command);
+    assert_int_equal(pending.n, 1);
+    const Rejoin__Item *item = (const Rejoin__Item *)rj_wire_unpack_message(
+        &rejoin__item__descriptor, rj_buf_span(&entry->attach), &arena);
+    assert_string_equal(item->command->attach->sid, "sid");
+    assert_int_equal(item->command->client, 4);
+    assert_true(item->command->id > entry->id);
+    assert_null(rj_pending_take(&pending, item->command->id));
+    rj_pending_drop_stream(&pending); /* it stays */
+    assert_int_equal(pending.n, 1);
+    assert_int_equal(unpack(entry, &arena)->command->kind_case, REJOIN__COMMAND__KIND_DISCONNECT);
+    rj_arena_free(&arena);
+    rj_pending_free(&pending);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_command_is_remembered_packed_until_it_is_taken),
     cmocka_unit_test(a_fresh_stream_forgets_only_what_it_states_anew),
     cmocka_unit_test(an_event_that_was_said_before_is_marked_when_it_is_said_again),
+    cmocka_unit_test(only_what_clients_ask_for_counts_for_the_limits),
+    cmocka_unit_test(a_disconnect_keeps_the_attach_that_goes_before_it),
 };
 
 RJ_TEST_MAIN(tests)
