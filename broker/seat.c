@@ -174,9 +174,8 @@ void rj_seat_settle(struct rj_broker *broker, struct rj_seat *seat)
         return;
     if (seat->state == RJ_SEAT_TOLD && seat->n_ungiven == 0)
         rj_seat_set_state(seat, RJ_SEAT_CLOSING);
-    else if (!seat->jobs &&
-             (seat->state == RJ_SEAT_OVER ||
-              (!seat->was_told && !seat->is_returning && seat->state != RJ_SEAT_CLOSING)))
+    else if (!seat->jobs && (seat->state == RJ_SEAT_OVER ||
+                             (!seat->was_told && !seat->is_returning && seat->state != RJ_SEAT_CLOSING)))
         rj_seat_free(broker, seat);
 }
 

@@ -19,8 +19,8 @@ struct rj_gateway;
 bool rj_commands_have_room(const struct rj_gateway *gateway);
 
 void rj_command_connect(struct rj_client *client, const struct rj_client_request *request);
-/* The client has ended. Of one that is connected the broker is told on the next stream, too, when this one ends
- * before its answer. */
+/* The client has ended. Of one that is connected the broker is told on the next stream, too, when this one
+ * ends before its answer. */
 void rj_command_disconnect(struct rj_client *client, enum rj_reason reason);
 void rj_command_attach(struct rj_client *client);
 void rj_command_catch_up(struct rj_client *client);

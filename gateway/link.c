@@ -182,7 +182,8 @@ void rj_link_notify(struct rj_link *link, const Rejoin__Item *item)
 /* ------------------------------------------------------------------------------------------ a fresh stream
  */
 
-/* What was asked for clients that are gone is of no interest, except what they published, and how they went. */
+/* What was asked for clients that are gone is of no interest, except what they published, and how they went.
+ */
 static bool is_obsolete(struct rj_gateway *gateway, const struct rj_pending_command *command)
 {
     return command->kind != REJOIN__COMMAND__KIND_PUBLISH && command->attach.len == 0 &&

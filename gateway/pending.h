@@ -21,8 +21,8 @@ struct rj_pending_command {
     bool is_answered;     /* its sender was told that it failed; the broker's answer is still of use */
     uint64_t deadline_ms; /* UINT64_MAX: waits as long as it takes */
     struct rj_buf item;   /* packed, to be repeated */
-    struct rj_buf attach; /* of a Disconnect: the Attach that has to be said before it on a fresh stream, which
-                             does not know the client; empty: none */
+    struct rj_buf attach; /* of a Disconnect: the Attach that has to be said before it on a fresh stream,
+                             which does not know the client; empty: none */
     struct rj_pending_command *prev, *next; /* in the order of their ids */
     UT_hash_handle hh;
 };

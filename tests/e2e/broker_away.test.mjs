@@ -23,6 +23,7 @@ const GATEWAY = {
 };
 const TWO = { gateways: 2, broker: BROKER, gateway: GATEWAY };
 const PATIENT = { ...TWO, gateway: { ...GATEWAY, "command-timeout": 30000 } };
+const SLOW = { ...TWO, gateway: { ...GATEWAY, "command-timeout": 3000 } }; // it is noticed before
 const LARGE = 400000; // bytes of one client that may wait
 const SMALL = {
   ...PATIENT,
@@ -110,7 +111,7 @@ test.alone("more than may wait is refused at once, and only that", PATIENT, asyn
   assert.deepEqual([...greedy.drops, ...modest.drops], []);
 });
 
-test.alone("what was said to the broker before it died fails as something that may have been done", TWO, async (scope) => {
+test.alone("what was said to the broker before it died fails as something that may have been done", SLOW, async (scope) => {
   const { room, clients } = await crowd(scope);
   scope.broker.freeze(); // it is asked, and will never answer
   const asked = clients.map((client, i) => client.ask("room:publish", { room, data: `said ${i}`, id: `said ${i}` }));
