@@ -1,5 +1,6 @@
 #include "broker/conf.h"
 
+#include "broker/groups.h"
 #include "broker/presence_rules.h"
 #include "broker/retention.h"
 #include "broker/room_pattern.h"
@@ -99,6 +100,10 @@ static const struct rj_setting table[] = {
     {.name = "max-admission-bytes", .type = RJ_SETTING_U64, .field = FIELD(max_admission_bytes),
      .fallback = "64000000", .least = 1000, .most = 1 << 30, .unit = "bytes",
      .help = "and the size of what they have said"},
+    {.name = "max-groups", .type = RJ_SETTING_U64, .field = FIELD(max_groups), .fallback = "1000",
+     .least = 1, .most = RJ_GROUPS_MAX, .help = "groups of backends that may be known"},
+    {.name = "max-tails", .type = RJ_SETTING_U64, .field = FIELD(max_tails), .fallback = "64", .least = 1,
+     .most = 10000, .help = "tails of the log that one backend may follow"},
     {.name = "max-asks", .type = RJ_SETTING_U64, .field = FIELD(max_asks), .fallback = "1000", .least = 1,
      .most = 1000000, .help = "questions to clients or other backends that may be open"},
     {.name = "max-ask-bytes", .type = RJ_SETTING_U64, .field = FIELD(max_ask_bytes), .fallback = "64000000",

@@ -113,7 +113,7 @@ struct rj_group *rj_groups_set(struct rj_broker *broker, const Rejoin__Serve *se
     struct rj_group *group = rj_groups_find(groups, serve->group);
     bool is_new = !group;
     groups->served_ms = broker->now_ms;
-    if (is_new && groups->n >= RJ_GROUPS_MAX)
+    if (is_new && groups->n >= broker->conf->max_groups)
         return NULL;
     if (is_new) {
         group = rj_group_new(serve->group);

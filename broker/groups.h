@@ -7,7 +7,7 @@
 #include "broker/group.h"
 #include "storage/store.h"
 
-enum { RJ_GROUPS_MAX = 1000 };
+enum { RJ_GROUPS_MAX = 10000 }; /* that any setting allows */
 
 struct rj_broker;
 

@@ -157,8 +157,8 @@ enum rj_status rj_cmd_tail(struct rj_request *request)
     struct rj_broker *broker = request->broker;
     struct rj_backend *backend = request->backend;
     struct rj_tail *tail, *old = find(backend, request->to.id);
-    if (!old && backend->n_tails == RJ_TAILS_PER_BACKEND)
-        return RJ_TOO_MANY;
+    if (!old && backend->n_tails >= broker->conf->max_tails)
+        return request->why = "the backend follows too many tails", RJ_TOO_MANY;
     enum rj_status status = make_tail(request, &tail);
     if (status != RJ_OK)
         return status;

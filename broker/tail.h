@@ -6,7 +6,7 @@
 
 #include "broker/reply.h"
 
-enum { RJ_TAILS_PER_BACKEND = 64, RJ_TAIL_ROOMS_MAX = 64 };
+enum { RJ_TAIL_ROOMS_MAX = 64 };
 
 rj_handler rj_cmd_tail;
 rj_handler rj_cmd_untail;

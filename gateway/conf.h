@@ -15,6 +15,7 @@ struct rj_gateway_conf {
     uint64_t ping_timeout_ms;
     uint64_t upgrade_timeout_ms;
     uint64_t connect_timeout_ms;
+    uint64_t close_timeout_ms;
     bool recovery;
     char **cors_origins; /* empty: CORS off */
     bool cors_credentials;
@@ -34,6 +35,7 @@ struct rj_gateway_conf {
     uint64_t max_header_bytes;
     uint64_t max_fragments;
     uint64_t max_clients_per_connection;
+    uint64_t max_connects;     /* of one connection, a second; 0: no limit */
     uint64_t max_events;       /* of one client, a second; 0: no limit */
     uint64_t max_packet_bytes; /* 0: four times the largest message */
     uint64_t attachments_timeout_ms;

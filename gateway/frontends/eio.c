@@ -7,7 +7,7 @@
 #include "proto/base/clock.h"
 #include "proto/base/mem.h"
 
-enum { CLOSE_WAIT_MS = 30000, HANDSHAKE_HEADER_BYTES = 8192, ASLEEP_MS = 100 };
+enum { HANDSHAKE_HEADER_BYTES = 8192, ASLEEP_MS = 100 };
 
 #define SESSION_OF(entry, member)                                                                            \
     ((struct rj_eio_session *)((char *)(entry)-offsetof(struct rj_eio_session, member)))
@@ -230,7 +230,7 @@ struct rj_eio *rj_eio_new(const struct rj_eio_options *options)
     rj_timeq_init(&eio->pings, options->ping_interval_ms);
     rj_timeq_init(&eio->pongs, options->ping_timeout_ms);
     rj_timeq_init(&eio->upgrades, options->upgrade_timeout_ms);
-    rj_timeq_init(&eio->closes, CLOSE_WAIT_MS);
+    rj_timeq_init(&eio->closes, options->close_timeout_ms);
     return eio;
 }
 

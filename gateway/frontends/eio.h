@@ -48,6 +48,7 @@ struct rj_eio_options {
     uint64_t ping_interval_ms;
     uint64_t ping_timeout_ms;
     uint64_t upgrade_timeout_ms;
+    uint64_t close_timeout_ms; /* of a polling session that was closed from here, until its next poll */
     size_t max_payload_bytes;
     struct rj_cors cors;
     const char *cookie; /* that carries the sid from a polling handshake; NULL: none */

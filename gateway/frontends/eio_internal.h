@@ -6,7 +6,7 @@
  *        │  │ server closes, no poll      │ candidate lost   │
  *        └──┼─────────────────────────────┘                  │
  *           ▼                                                ▼
- *        CLOSING ──next poll gets "1", or 30 s──────────► CLOSED (freed when the turn ends)
+ *        CLOSING ──next poll gets "1", or time──────────► CLOSED (freed when the turn ends)
  */
 #ifndef RJ_EIO_INTERNAL_H
 #define RJ_EIO_INTERNAL_H

@@ -300,6 +300,7 @@ static struct rj_eio *open_eio(struct rj_socketio *front)
         .ping_interval_ms = conf->ping_interval_ms,
         .ping_timeout_ms = conf->ping_timeout_ms,
         .upgrade_timeout_ms = conf->upgrade_timeout_ms,
+        .close_timeout_ms = conf->close_timeout_ms,
         .max_payload_bytes = conf->max_payload_bytes,
         .cors = {conf->cors_origins, conf->cors_credentials},
         .cookie = conf->cookie && *conf->cookie ? conf->cookie : NULL,

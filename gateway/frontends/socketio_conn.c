@@ -11,9 +11,6 @@
 #include "proto/base/mem.h"
 #include "proto/names.h"
 
-/* In the long run; all the namespaces that a connection may have can be joined at once. */
-enum { CONNECTS_A_SECOND = 10 };
-
 enum { HELD_PAYLOADS = 4 }; /* what a packet may hold, unless a setting says so */
 
 struct member {
@@ -173,8 +170,9 @@ static void on_connect(struct rj_sio_conn *conn, const struct rj_sio_packet *pac
         close_forced(conn, "a second CONNECT");
         return;
     }
-    /* Joining and leaving by turns costs the broker a session each time. */
-    if (!rj_bucket_take(&conn->connects, CONNECTS_A_SECOND, shared->max_clients + CONNECTS_A_SECOND,
+    /* Joining and leaving by turns costs the broker a session each time. All the namespaces that a connection
+     * may have can be joined at once. */
+    if (!rj_bucket_take(&conn->connects, shared->max_connects, shared->max_clients + shared->max_connects,
                         rj_clock_mono_us())) {
         close_forced(conn, "too many CONNECTs");
         return;
@@ -345,6 +343,7 @@ void rj_sio_init(struct rj_sio_shared *shared, struct rj_gateway *gateway)
                                                         : HELD_PAYLOADS * conf->max_payload_bytes},
         .has_recovery = conf->recovery,
         .max_clients = conf->max_clients_per_connection,
+        .max_connects = conf->max_connects,
     };
     rj_timeq_init(&shared->joins, conf->connect_timeout_ms);
     rj_timeq_init(&shared->halves, conf->attachments_timeout_ms);

@@ -19,6 +19,7 @@ struct rj_sio_shared {
     struct rj_sio_limits limits;
     bool has_recovery;        /* pid and offset in a CONNECT are ours, not the application's */
     size_t max_clients;       /* namespaces of one connection */
+    uint64_t max_connects;    /* CONNECTs of one connection a second; 0: no limit */
     struct rj_timeq joins;    /* connections that have joined no namespace yet */
     struct rj_timeq halves;   /* connections with a packet that waits for attachments */
     struct rj_sio_conn *dead; /* to be freed when the turn ends */

@@ -307,6 +307,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .ping_interval_ms = PING_INTERVAL_MS,
         .ping_timeout_ms = PING_TIMEOUT_MS,
         .upgrade_timeout_ms = 10000,
+        .close_timeout_ms = 30000,
         .max_payload_bytes = 1000,
         .cors = {.origins = origins},
         .callbacks = &callbacks,

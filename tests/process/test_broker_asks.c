@@ -379,6 +379,45 @@ static void questions_and_their_answers_are_bounded(void **state)
     close_world(&world);
 }
 
+/* Asks all, who answer with so many bytes each. */
+static Rejoin__AskResult *ask_for(struct world *world, const char *const sids[], size_t bytes)
+{
+    static char answer[10000];
+    memset(answer, 'x', bytes);
+    memcpy(answer, "[\"", 2);
+    memcpy(answer + bytes - 2, "\"]", 3);
+    uint64_t command = say_ask(&world->one, "/", "tea", 0, 0, 0);
+    uint64_t ask = get_ask(&world->a);
+    say_asked(&world->a, ask, sids);
+    for (size_t i = 0; sids[i]; i++)
+        say_ask_answer(&world->a, ask, sids[i], answer);
+    return get_result(&world->one, command);
+}
+
+static void what_all_open_questions_hold_is_bounded(void **state)
+{
+    (void)state;
+    enum { N = 4 };
+    struct world world;
+    struct who who[N];
+    const char *sids[N + 1] = {NULL};
+    open_world(&world, (const char *[]){"--max-ask-bytes", "10000", NULL});
+    for (size_t i = 0; i < N; i++) {
+        who[i] = sit(&world.a, i + 1, "tea");
+        sids[i] = who[i].sid;
+    }
+    for (int twice = 0; twice < 2; twice++) { /* it is given back */
+        Rejoin__AskResult *result = ask_for(&world, sids, 1500);
+        assert_int_equal(result->n_answers, N);
+        assert_false(result->truncated);
+        result = ask_for(&world, sids, 3500);
+        assert_int_equal(result->asked, N);
+        assert_int_equal(result->n_answers, 2);
+        assert_true(result->truncated);
+    }
+    close_world(&world);
+}
+
 /* ------------------------------------------------------------------------------------------ other backends
  */
 
@@ -528,6 +567,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_repeated_question_is_not_asked_again),
     cmocka_unit_test(answers_that_are_none_are_left_out),
     cmocka_unit_test(questions_and_their_answers_are_bounded),
+    cmocka_unit_test(what_all_open_questions_hold_is_bounded),
     cmocka_unit_test(a_word_reaches_each_other_backend_of_a_namespace_once),
     cmocka_unit_test(answers_of_other_backends_come_back_with_who_is_missing),
     cmocka_unit_test(a_backend_that_is_lost_or_too_far_behind_is_missing),

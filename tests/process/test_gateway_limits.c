@@ -2,6 +2,7 @@
  * sizes that are refused are answered; what floods is cut off.
  */
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "proto/base/clock.h"
 #include "tests/process/hostile_support.h"
@@ -57,11 +58,11 @@ static void events_above_the_rate_are_refused_and_those_below_are_not(void **sta
 
 /* ---- namespaces */
 
-enum { NAMESPACES = 5, CONNECTS = NAMESPACES + 10 };
+enum { NAMESPACES = 5, CONNECTS = NAMESPACES + 4 };
 
 static int setup_namespaces(void **state)
 {
-    static const char *const env[] = {"REJOIN_MAX_CLIENTS_PER_CONNECTION=5", NULL};
+    static const char *const env[] = {"REJOIN_MAX_CLIENTS_PER_CONNECTION=5", "REJOIN_MAX_CONNECTS=4", NULL};
     return siege_setup_with(state, env);
 }
 
@@ -113,6 +114,34 @@ static void a_connection_that_joins_nothing_is_closed_in_time(void **state)
     say(&joined, "421[\"x\"]");
     expect(&joined, "431[");
     rj_ws_disconnect(&joined);
+}
+
+/* ---- sessions that are closed between two polls */
+
+enum { CLOSE_MS = 600, CLOSED = 40 };
+
+static int setup_close(void **state)
+{
+    static const char *const env[] = {"REJOIN_CLOSE_TIMEOUT=600", NULL};
+    return siege_setup_with(state, env);
+}
+
+/* They have joined nothing in time, and have no poll under way to hear of it. */
+static void a_closed_session_waits_so_long_for_its_next_poll(void **state)
+{
+    struct siege *siege = *state;
+    char paths[CLOSED][128];
+    uint64_t begun_ms[CLOSED];
+    int told = 0;
+    for (int i = 0; i < CLOSED; i++) {
+        begun_ms[i] = rj_clock_mono_ms();
+        open_polling(siege, paths[i]);
+    }
+    assert_true(rj_eventually(WAIT_MS, figure(siege, "forced_closes_total") == CLOSED));
+    for (; told < CLOSED && status_of(siege, "GET", paths[told], NULL, NULL) == 200; told++) /* "1" */
+        usleep(50000);
+    assert_in_range(told, 0, CLOSED - 1); /* none, where this machine is very slow */
+    assert_true(rj_clock_mono_ms() - begun_ms[told] >= HANDSHAKE_MS + CLOSE_MS - 100);
 }
 
 /* ---- names */
@@ -241,6 +270,45 @@ static void a_packet_may_hold_so_many_bytes_and_attachments(void **state)
     assert_closed(&client);
 }
 
+static int setup_small_packets(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_ATTACHMENTS=2", "REJOIN_MAX_FRAGMENTS=4", NULL};
+    return siege_setup_with(state, env);
+}
+
+static void so_few_attachments_may_be_allowed(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client);
+    send_packet(&client, 2, 1);
+    expect(&client, "437[");
+    send_packet(&client, 3, 1);
+    assert_closed(&client);
+}
+
+/* An event in so many frames. */
+static void send_fragments(struct rj_ws_client *client, size_t n)
+{
+    static const char text[] = "427[\"a\"]";
+    rj_ws_send_frame(client, RJ_WS_TEXT, false, text, 1);
+    for (size_t i = 1; i < n - 1; i++)
+        rj_ws_send_frame(client, RJ_WS_CONTINUATION, false, text + i, 1);
+    rj_ws_send_frame(client, RJ_WS_CONTINUATION, true, text + n - 1, strlen(text) - n + 1);
+}
+
+static void a_message_may_come_in_so_many_frames(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    enter(siege, &client);
+    send_fragments(&client, 4);
+    expect(&client, "437[");
+    send_fragments(&client, 5);
+    assert_int_equal(rj_ws_close_code(&client, WAIT_MS), 1008);
+    rj_ws_disconnect(&client);
+}
+
 static void attachments_have_their_time(void **state)
 {
     struct siege *siege = *state;
@@ -297,7 +365,50 @@ static void a_client_may_wait_for_so_many_acks(void **state)
     rj_ws_disconnect(&client);
 }
 
+enum { PENDING_IN_ALL = 20 };
+
+static int setup_pending_in_all(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_PENDING=20", NULL};
+    return siege_setup_with(state, env);
+}
+
+/* The others, the canary among them, have some of them. */
+static void so_many_commands_may_wait_for_the_broker(void **state)
+{
+    enum { OTHERS = 3, MORE = 5 };
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    struct rj_buf data = {0};
+    int busy = 0, taken = 0;
+    enter(siege, &client);
+    assert_true(rj_process_signal(&siege->broker.process, SIGSTOP));
+    for (int i = 0; i < PENDING_IN_ALL + MORE; i++)
+        say(&client, "427[\"room:publish\",{\"room\":\"den\",\"data\":1,\"echo\":false}]");
+    for (; busy < MORE; busy++) {
+        assert_true(rj_ws_expect(&client, "437[", &data, WAIT_MS));
+        assert_non_null(strstr(rj_buf_cstr(&data), "\"code\":\"busy\""));
+    }
+    assert_true(rj_process_signal(&siege->broker.process, SIGCONT));
+    while (busy + taken < PENDING_IN_ALL + MORE) {
+        assert_true(rj_ws_expect(&client, "437[", &data, WAIT_MS));
+        bool is_taken = strstr(rj_buf_cstr(&data), "\"ok\":true") != NULL;
+        taken += is_taken;
+        busy += !is_taken;
+    }
+    assert_in_range(taken, PENDING_IN_ALL - OTHERS, PENDING_IN_ALL);
+    rj_buf_free(&data);
+    rj_ws_disconnect(&client);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(a_closed_session_waits_so_long_for_its_next_poll, setup_close,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(so_few_attachments_may_be_allowed, setup_small_packets, siege_teardown),
+    cmocka_unit_test_setup_teardown(a_message_may_come_in_so_many_frames, setup_small_packets,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(so_many_commands_may_wait_for_the_broker, setup_pending_in_all,
+                                    siege_teardown),
     cmocka_unit_test_setup_teardown(events_above_the_rate_are_refused_and_those_below_are_not, setup_events,
                                     siege_teardown),
     cmocka_unit_test_setup_teardown(a_connection_may_be_in_so_many_namespaces, setup_namespaces,

@@ -219,6 +219,7 @@ static void open_eio(struct echo *echo, const struct conf *conf)
         .ping_interval_ms = conf->ping_interval_ms,
         .ping_timeout_ms = conf->ping_timeout_ms,
         .upgrade_timeout_ms = conf->upgrade_timeout_ms,
+        .close_timeout_ms = 30000,
         .max_payload_bytes = conf->max_payload_bytes,
         .cors = {conf->cors_origins, conf->cors_credentials},
         .cookie = conf->cookie,
