@@ -40,7 +40,7 @@ static enum rj_status take_attachments(struct rj_span text, size_t *at, const st
     uint64_t n;
     if (packet->type != RJ_SIO_BINARY_EVENT && packet->type != RJ_SIO_BINARY_ACK)
         return RJ_OK;
-    if (!take_number(text, at, MAX_COUNT_DIGITS, &n) || *at >= text.len || text.data[*at] != '-')
+    if (!take_number(text, at, MAX_COUNT_DIGITS, &n) || *at >= text.len || text.data[*at] != '-' || n == 0)
         return RJ_BAD_REQUEST;
     ++*at;
     if (n > limits->attachments)
@@ -211,11 +211,6 @@ enum rj_status rj_sio_decoder_text(struct rj_sio_decoder *decoder, struct rj_spa
     }
     if (!rj_placeholders_are_valid(packet.data, packet.n_attachments))
         return RJ_BAD_REQUEST;
-    if (packet.n_attachments == 0) { /* nothing will follow: waiting would swallow the next packet */
-        packet.type = packet.type == RJ_SIO_BINARY_EVENT ? RJ_SIO_EVENT : RJ_SIO_ACK;
-        *out = packet;
-        return RJ_OK;
-    }
     if (text.len > limits->held_bytes)
         return RJ_TOO_LARGE;
     rj_buf_put_span(&decoder->text, text);

@@ -44,7 +44,7 @@ struct rj_sio_limits {
     size_t held_bytes;  /* kept while attachments are still to come: the text and all that came */
 };
 
-/* Reads the text of one packet. For the binary types `n_attachments` is the announced number and
+/* Reads the text of one packet. For the binary types `n_attachments` is the announced number (never 0) and
  * `attachments` is NULL. RJ_BAD_REQUEST, or RJ_TOO_MANY above `limits->attachments`. */
 enum rj_status rj_sio_parse(struct rj_span text, const struct rj_sio_limits *limits,
                             struct rj_sio_packet *out);

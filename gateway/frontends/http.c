@@ -112,11 +112,11 @@ static void put_header(struct rj_buf *out, const char *name, struct rj_span valu
 
 static void put_cors(struct rj_buf *out, const struct rj_response *response)
 {
+    if (response->varies_by_origin)
+        put_header(out, "Vary", rj_span_str("Origin"));
     if (response->allow_origin.len == 0)
         return;
     put_header(out, "Access-Control-Allow-Origin", response->allow_origin);
-    if (!rj_span_is(response->allow_origin, "*"))
-        put_header(out, "Vary", rj_span_str("Origin"));
     if (response->allows_credentials)
         put_header(out, "Access-Control-Allow-Credentials", rj_span_str("true"));
     if (response->is_preflight) {

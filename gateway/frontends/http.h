@@ -59,6 +59,7 @@ struct rj_response {
     struct rj_span etag;
     struct rj_span body;
     struct rj_span allow_origin;  /* empty: no CORS headers */
+    bool varies_by_origin;        /* another origin might be answered otherwise: caches must know */
     struct rj_span allow_headers; /* of a preflight */
     bool allows_credentials;
     const char *allow;         /* methods, for 405 */

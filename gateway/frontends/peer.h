@@ -48,8 +48,8 @@ bool rj_peer_apply_cors(struct rj_peer *peer, const struct rj_cors *cors, const 
 /* 405: what is there can only be read. */
 void rj_peer_reply_read_only(struct rj_peer *peer);
 
-/* Answers the exchange and detaches. `allow_origin`, `allows_credentials`, `is_head` and `wants_close` are
- * filled in by the peer where they follow from the request. */
+/* Answers the exchange and detaches. `allow_origin`, `allows_credentials`, `varies_by_origin`, `is_head` and
+ * `wants_close` are filled in by the peer where they follow from the request. */
 void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response);
 
 /* ---- WebSocket */

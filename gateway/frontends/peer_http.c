@@ -31,6 +31,7 @@ static void forget_exchange(struct rj_peer *peer)
     rj_buf_free(&peer->input);
     free(peer->allow_origin);
     peer->allow_origin = NULL;
+    peer->varies_by_origin = false;
     peer->state = RJ_PEER_IDLE;
 }
 
@@ -80,6 +81,7 @@ bool rj_peer_apply_cors(struct rj_peer *peer, const struct rj_cors *cors, const 
         return false;
     struct rj_span allowed = rj_cors_allowed(cors, request->origin);
     peer->allows_credentials = cors->has_credentials;
+    peer->varies_by_origin = !rj_span_is(allowed, "*");
     free(peer->allow_origin);
     peer->allow_origin = allowed.len ? rj_strndup((const char *)allowed.data, allowed.len) : NULL;
     return true;
@@ -102,6 +104,7 @@ void rj_peer_reply(struct rj_peer *peer, const struct rj_response *response)
     whole.is_head = peer->is_head;
     whole.allow_origin = rj_span_str(peer->allow_origin);
     whole.allows_credentials = peer->allows_credentials;
+    whole.varies_by_origin = peer->varies_by_origin;
     rj_response_put(&peer->reply, &whole);
     peer->state = RJ_PEER_ANSWERED;
     want_write(peer);

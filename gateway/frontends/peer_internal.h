@@ -29,16 +29,17 @@ struct rj_peer {
     bool expects_body;       /* the request was a POST */
     bool is_body_done;       /* the body was complete once */
     bool allows_credentials; /* to pages of allow_origin */
-    bool is_head;            /* the request was a HEAD */
-    bool must_close;         /* the connection ends with this reply, which waits for nothing */
-    bool is_last;            /* it ends with this reply, because the client wants it so */
-    bool says_keep;          /* the reply has to say that it does not end */
-    bool is_written;         /* the reply was, but the kernel has not taken all of it */
-    bool is_ended;           /* the other side has closed, or is broken */
-    bool is_closing;         /* in server->closing */
-    unsigned close_code;     /* then, of a WebSocket; 0: a Close frame without one */
-    const char *farewell;    /* then, over HTTP: a whole response, a literal; NULL: nothing */
-    size_t unsent_bytes;     /* of the last write, while libwebsockets holds some of it */
+    bool varies_by_origin;
+    bool is_head;         /* the request was a HEAD */
+    bool must_close;      /* the connection ends with this reply, which waits for nothing */
+    bool is_last;         /* it ends with this reply, because the client wants it so */
+    bool says_keep;       /* the reply has to say that it does not end */
+    bool is_written;      /* the reply was, but the kernel has not taken all of it */
+    bool is_ended;        /* the other side has closed, or is broken */
+    bool is_closing;      /* in server->closing */
+    unsigned close_code;  /* then, of a WebSocket; 0: a Close frame without one */
+    const char *farewell; /* then, over HTTP: a whole response, a literal; NULL: nothing */
+    size_t unsent_bytes;  /* of the last write, while libwebsockets holds some of it */
 
     struct rj_address *address;
     struct rj_timeq_entry limit; /* until what is waited for must have come (enum rj_wait) */

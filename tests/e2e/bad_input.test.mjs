@@ -10,7 +10,7 @@ import { suite } from "./support/suite.mjs";
 import { ZmtpPeer } from "./support/zmtp.mjs";
 
 const MAX_PAYLOAD = 1000000;
-const test = suite({ gateways: 1 });
+const test = suite({ gateways: 1, broker: { "max-data": MAX_PAYLOAD } });
 
 /** Runs `offence` between witnesses; afterwards they have every message, no drop, and their gateway serves. */
 function witnessed(name, offence) {

@@ -155,6 +155,10 @@ static void only_allowed_origins_may_read_and_open_websockets(void **state)
     assert_true(rj_http_once(server->port, "GET", POLLING, bad, NULL, &answer));
     assert_int_equal(answer.status, 200);
     assert_false(rj_http_has(&answer, "Access-Control-Allow-Origin"));
+    assert_true(rj_http_has(&answer, "Vary: Origin\r\n")); /* a cache must not give it to a good one */
+    rj_http_free(&answer);
+    assert_true(rj_http_once(server->port, "GET", POLLING, NULL, NULL, &answer));
+    assert_true(rj_http_has(&answer, "Vary: Origin\r\n"));
     rj_http_free(&answer);
     assert_true(rj_http_once(server->port, "OPTIONS", POLLING,
                              "Origin: http://good.example\r\nAccess-Control-Request-Headers: x-a\r\n", NULL,
