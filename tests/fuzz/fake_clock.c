@@ -6,40 +6,54 @@
 #include "proto/base/random.h"
 
 /* The interfaces that this stands in for have no place for a context. */
-static uint64_t now_ms, drawn;
+static uint64_t now_us, drawn, looks;
+static bool falters;
 
-enum { START_MS = 1000000 };
+enum { START_MS = 1000000, AWAY_US = 6000 };
+
+static uint64_t mix(uint64_t number)
+{
+    uint64_t mixed = number * 0x9e3779b97f4a7c15;
+    return mixed ^ mixed >> 29;
+}
 
 void fake_clock_reset(void)
 {
-    now_ms = START_MS;
-    drawn = 0;
+    now_us = START_MS * 1000;
+    drawn = looks = 0;
+    falters = false;
 }
 
 void fake_clock_pass(uint64_t ms)
 {
-    now_ms += ms;
+    now_us += ms * 1000;
+}
+
+void fake_clock_falter(bool does)
+{
+    falters = does;
 }
 
 uint64_t rj_clock_mono_ms(void)
 {
-    return now_ms;
+    return now_us / 1000;
 }
 
 uint64_t rj_clock_mono_us(void)
 {
-    return now_ms * 1000;
+    if (falters && mix(++looks) >> 32 & 1)
+        now_us += AWAY_US;
+    return now_us;
 }
 
 uint64_t rj_clock_wall_ms(void)
 {
-    return 1700000000000 + now_ms;
+    return 1700000000000 + now_us / 1000;
 }
 
 uint64_t rj_random_u64(void)
 {
-    uint64_t mixed = ++drawn * 0x9e3779b97f4a7c15;
-    return mixed ^ mixed >> 29;
+    return mix(++drawn);
 }
 
 void rj_random_bytes(void *out, size_t len)

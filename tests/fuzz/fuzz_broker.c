@@ -2,17 +2,18 @@
  * say (peers.h), links break, commits wait, the power fails. At the end everybody must have been answered,
  * and when all peers have gone nothing may be left of them.
  *
- * The first two bytes choose the settings; steps follow (steps.h).
+ * The first three bytes choose the settings; steps follow (steps.h).
  */
 #include "tests/fuzz/fake_bus.h"
 #include "tests/fuzz/fake_clock.h"
 #include "tests/fuzz/fuzz.h"
 #include "tests/fuzz/memory_store.h"
 #include "tests/fuzz/peers.h"
+#include "tests/fuzz/scenes.h"
 #include "tests/fuzz/steps.h"
 
 enum {
-    HEAD = 2,
+    HEAD = 3,
     STEPS_MAX = 200,
     LEASE_MS = 6000,
     LONGEST_LIFE_MS = 60000, /* of a session */
@@ -23,14 +24,14 @@ enum {
 static struct rj_conf defaults; /* read once, before the first input */
 
 /* As a broker has it, with every feature on in some room, and small limits, so that they are met. */
-static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
+static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b, uint8_t c)
 {
     *conf = defaults;
     conf->identity = a & 1 ? RJ_IDENTITY_NONE : RJ_IDENTITY_CLAIMED;
     conf->room_policy = a & 2 ? RJ_ROOMS_OPEN : RJ_ROOMS_MEMBERS;
     conf->session_lifetime_ms = a & 4 ? 1000 : LONGEST_LIFE_MS;
     conf->lease_ms = LEASE_MS;
-    conf->max_frame_bytes = 1 << 20;
+    conf->max_frame_bytes = c & 2 ? 1 << 16 : 1 << 20;
     conf->max_data_bytes = a & 8 ? 64 : 100000;
     conf->rooms_per_client = a & 16 ? 2 : 100;
     conf->history_default = 2;
@@ -38,7 +39,7 @@ static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b)
     conf->max_in_flight = a & 32 ? 3 : 10000;
     conf->read_cursors = a & 64 ? 2 : 100;
     conf->receipt_members = a & 128 ? 1 : 100;
-    conf->receipt_interval_ms = b & 64 ? 250 : 0;
+    conf->receipt_interval_ms = !(b & 64) != !(c & 1) ? 250 : 0;
     conf->optimistic_rooms = b & 64 ? defaults.optimistic_rooms : NULL;
     conf->handler_queue = b & 1 ? 2 : 1000;
     conf->handler_queue_bytes = b & 2 ? 1000 : 1000000;
@@ -108,6 +109,10 @@ static void do_often(struct fuzz_world *world, struct fuzz_peer *peer, struct fu
         {REJOIN__COMMAND__KIND_PUBLISH, false}, {REJOIN__COMMAND__KIND_ASK, true},
         {REJOIN__COMMAND__KIND_SEND, true},     {REJOIN__COMMAND__KIND_JOIN, false},
         {REJOIN__COMMAND__KIND_TAIL, true},     {REJOIN__COMMAND__KIND_JOIN_SOCKETS, true},
+        {REJOIN__COMMAND__KIND_READ, false},    {REJOIN__COMMAND__KIND_PRESENCE, false},
+        {REJOIN__COMMAND__KIND_UNREAD, true},   {REJOIN__COMMAND__KIND_PRESENCE_USER, true},
+        {REJOIN__COMMAND__KIND_HISTORY, true},  {REJOIN__COMMAND__KIND_LIST_ROOMS, true},
+        {REJOIN__COMMAND__KIND_SET_DATA, true}, {REJOIN__COMMAND__KIND_LIST_SOCKETS, true},
     };
     size_t at = (size_t)(peer - world->peers), which = fuzz_below(how, sizeof often / sizeof *often);
     peer = &world->peers[often[which].is_of_backends ? GATEWAYS + at % BACKENDS : at % GATEWAYS];
@@ -218,23 +223,26 @@ static void do_garbage(struct fuzz_world *world, struct fuzz_peer *peer, struct 
 static void do_store(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
     (void)world, (void)peer;
-    switch (fuzz_below(how, 4)) {
+    switch (fuzz_below(how, 6)) {
     case 0: memory_store_hold(true); break;
     case 1: memory_store_hold(false); break;
     case 2: memory_store_release(1 + fuzz_below(how, 16)); break;
     case 3: memory_store_trim(fuzz_u8(how)); break;
+    case 4: memory_store_back_up(); break;
+    case 5: memory_store_damage(fuzz_below(how, 8)); break;
     }
 }
 
 static void do_restart(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
+    static const enum restart ways[] = {RESTART_CLOSED, RESTART_KILLED, RESTART_STOPPED, RESTART_RESTORED};
     (void)peer;
-    world_restart(world, fuzz_u8(how) % 2);
+    world_restart(world, ways[fuzz_below(how, 4)]);
 }
 
 static step_action *const actions[] = {
-    do_nothing, do_command, do_often,  do_often, do_client, do_item,    do_ready, do_hello,
-    do_behave,  do_behave,  do_repeat, do_cut,   do_block,  do_garbage, do_store, do_restart,
+    do_nothing, do_command, do_often,  scene_play, do_client, do_item,    do_ready, do_hello,
+    do_behave,  do_behave,  do_repeat, do_cut,     do_block,  do_garbage, do_store, do_restart,
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -325,6 +333,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
             "*",
             "--presence-rules",
             "b* events=off,*",
+            "--retention-rules",
+            "b* count=5,m* age=1d bytes=1k",
             NULL,
         },
          *env[] = {NULL};
@@ -354,9 +364,10 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_bytes input = fuzz_bytes(data, size);
     struct fuzz_step step;
     memset(&world, 0, sizeof world);
-    uint8_t a = fuzz_u8(&input), b = fuzz_u8(&input);
-    set_up(&world.conf, a, b);
+    uint8_t a = fuzz_u8(&input), b = fuzz_u8(&input), c = fuzz_u8(&input);
+    set_up(&world.conf, a, b, c);
     world_open(&world);
+    fake_clock_falter(c & 4);
     for (int i = 0; i < STEPS_MAX && fuzz_next_step(&input, &step); i++) {
         struct fuzz_peer *peer = &world.peers[step.what / ACTIONS % PEERS];
         actions[step.what % ACTIONS](&world, peer, &step.how);

@@ -90,13 +90,16 @@ static void forget_client(struct fuzz_peer *peer, uint64_t handle)
         *client = (struct fuzz_client){0};
 }
 
-static void note_client(struct fuzz_peer *peer, uint64_t handle, const Rejoin__Connected *connected)
+static void note_client(struct fuzz_peer *peer, uint64_t handle, const Rejoin__Connected *connected,
+                        bool is_in_chat)
 {
     struct fuzz_client *client = find_client(peer, handle);
     if (!client && !(client = find_client(peer, 0)))
         return;
     client->handle = handle;
     client->incarnation = connected->incarnation;
+    client->is_in_chat = is_in_chat;
+    snprintf(client->user, sizeof client->user, "%s", connected->user);
     snprintf(client->sid, sizeof client->sid, "%s", connected->sid);
     snprintf(client->pid, sizeof client->pid, "%s", connected->pid);
 }
@@ -107,7 +110,7 @@ static void on_connected(struct fuzz_world *world, struct fuzz_peer *peer, const
     HOLDS(connected->sid[0]);
     HOLDS(peer->reuses || connected->from_pos <= memory_store_committed());
     if (command)
-        note_client(peer, command->client, connected);
+        note_client(peer, command->client, connected, command->is_in_chat);
     fuzz_see_text(&world->seen.sids, connected->sid);
     if (connected->pid[0])
         fuzz_see_text(&world->seen.pids, connected->pid);
@@ -221,6 +224,14 @@ static void push(struct fuzz_peer *peer, const Rejoin__Item *item)
     rj_wire_free(&out);
 }
 
+static bool is_in_chat(const Rejoin__Command *command)
+{
+    const char *nsp = command->kind_case == REJOIN__COMMAND__KIND_CONNECT  ? command->connect->namespace_
+                      : command->kind_case == REJOIN__COMMAND__KIND_ATTACH ? command->attach->namespace_
+                                                                           : "";
+    return strcmp(nsp, "/chat") == 0;
+}
+
 /* The command is remembered until the end. */
 static void remember(struct fuzz_peer *peer, const Rejoin__Item *item, bool is_loose)
 {
@@ -228,6 +239,7 @@ static void remember(struct fuzz_peer *peer, const Rejoin__Item *item, bool is_l
     *command = (struct sent_command){.id = item->command->id,
                                      .client = item->command->client,
                                      .kind = item->command->kind_case,
+                                     .is_in_chat = is_in_chat(item->command),
                                      .is_loose = is_loose};
     rj_wire_pack(&item->base, &command->item);
 }
@@ -336,7 +348,8 @@ void peer_attach_all(struct fuzz_world *world, struct fuzz_peer *peer)
         attach.sid = client->sid;
         attach.incarnation = client->incarnation;
         attach.no_recovery = !client->pid[0];
-        attach.namespace_ = "/";
+        attach.namespace_ = client->is_in_chat ? "/chat" : "/";
+        attach.user = client->user;
         command.client = client->handle;
         command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
         command.attach = &attach;
@@ -445,12 +458,27 @@ void world_free(struct fuzz_world *world)
     memory_store_reset();
 }
 
-void world_restart(struct fuzz_world *world, bool is_killed)
+/* The signal is blocked in the process, as rj_broker_open has left it there, so that the broker reads it. */
+static void stop(struct fuzz_world *world)
 {
-    if (is_killed)
+    sigset_t signals;
+    sigemptyset(&signals);
+    sigaddset(&signals, SIGTERM);
+    sigprocmask(SIG_BLOCK, &signals, NULL);
+    raise(SIGTERM);
+    rj_broker_run(world->broker);
+}
+
+void world_restart(struct fuzz_world *world, enum restart how)
+{
+    if (how == RESTART_KILLED)
         memory_store_fail();
-    world->is_deaf = is_killed;
+    if (how == RESTART_STOPPED)
+        stop(world);
+    world->is_deaf = how == RESTART_KILLED;
     rj_broker_close(&world->broker);
+    if (how == RESTART_RESTORED)
+        memory_store_restore();
     world->is_deaf = false;
     for (size_t i = 0; i < PEERS; i++) {
         struct fuzz_peer *peer = &world->peers[i];

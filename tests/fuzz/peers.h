@@ -25,8 +25,9 @@ enum {
 struct sent_command {
     uint64_t id;
     uint64_t client;
-    uint64_t stream;  /* of the broker's that it was read on; 0: not read yet, or by nobody */
-    unsigned kind;    /* for who reads a report */
+    uint64_t stream; /* of the broker's that it was read on; 0: not read yet, or by nobody */
+    unsigned kind;
+    bool is_in_chat;  /* a CONNECT to /chat */
     unsigned replies; /* on that stream */
     bool is_loose;    /* it broke the rules, or its stream is not known: any number of replies will do */
     struct rj_buf item;
@@ -35,7 +36,8 @@ struct sent_command {
 /* A client that a gateway has, as far as it was told. */
 struct fuzz_client {
     uint64_t handle; /* 0: none */
-    char sid[FUZZ_TEXT], pid[FUZZ_TEXT];
+    char sid[FUZZ_TEXT], pid[FUZZ_TEXT], user[FUZZ_TEXT];
+    bool is_in_chat; /* its namespace is /chat, else / */
     uint64_t incarnation;
 };
 
@@ -70,8 +72,14 @@ struct fuzz_world {
 void world_open(struct fuzz_world *world);
 void world_free(struct fuzz_world *world);
 
-/* The broker ends, with its store in order or not, and starts again. */
-void world_restart(struct fuzz_world *world, bool is_killed);
+/* The broker ends, and starts again. */
+enum restart {
+    RESTART_CLOSED,   /* all of a sudden, but its store is in order */
+    RESTART_KILLED,   /* what was not committed is lost */
+    RESTART_STOPPED,  /* by a signal: it works off what is in flight */
+    RESTART_RESTORED, /* and the backup, if there is one, is in its store's place */
+};
+void world_restart(struct fuzz_world *world, enum restart how);
 
 /* One turn, so much later. True: there is more to do now, or on its way to the store. */
 bool world_turn(struct fuzz_world *world, uint64_t pass_ms);
