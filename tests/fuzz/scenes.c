@@ -93,6 +93,7 @@ static void publish(struct fuzz_world *world, struct fuzz_peer *peer, uint64_t c
     say(world, peer, &command);
 }
 
+/* Up to `seq`; UINT64_MAX: instead, it is forgotten. */
 static void read_up_to(struct fuzz_world *world, struct fuzz_peer *peer, uint64_t client, uint64_t seq)
 {
     Rejoin__Command command = REJOIN__COMMAND__INIT;
@@ -101,6 +102,7 @@ static void read_up_to(struct fuzz_world *world, struct fuzz_peer *peer, uint64_
     read.user = "ann";
     read.room = "a";
     read.seq = seq;
+    read.forget = seq == UINT64_MAX;
     command.client = client;
     command.kind_case = REJOIN__COMMAND__KIND_READ;
     command.read = &read;
@@ -125,36 +127,35 @@ static void play_crowd(struct fuzz_world *world, struct fuzz_peer *peer, struct 
     }
 }
 
-/* A client is taken into so many rooms at once. */
+/* A client is taken into so many rooms at once, or out of them. */
 static void play_rooms(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
-    enum { MOST = 100 };
-    struct fuzz_peer *backend = backend_of(world, peer);
+    enum { MOST = 65 }; /* one too many */
     Rejoin__Command command = REJOIN__COMMAND__INIT;
-    Rejoin__JoinSockets change = REJOIN__JOIN_SOCKETS__INIT;
+    Rejoin__JoinSockets joined = REJOIN__JOIN_SOCKETS__INIT;
+    Rejoin__LeaveSockets left = REJOIN__LEAVE_SOCKETS__INIT;
     Rejoin__SocketFilter filter = REJOIN__SOCKET_FILTER__INIT;
     char names[MOST][NAME_SIZE], *rooms[MOST], *sid = world->seen.sids.list[fuzz_below(how, FUZZ_SEEN)];
     unsigned first = fuzz_below(how, 4) * MOST;
-    change.n_rooms = 1 + fuzz_below(how, MOST);
-    for (size_t i = 0; i < change.n_rooms; i++) {
+    size_t n = 1 + fuzz_below(how, MOST);
+    for (size_t i = 0; i < n; i++) {
         snprintf(names[i], sizeof names[i], "m%zu", first + i);
         rooms[i] = names[i];
     }
     filter.namespace_ = "/";
     filter.sids = &sid;
     filter.n_sids = sid[0] != '\0';
-    change.filter = &filter;
-    change.rooms = rooms;
-    command.kind_case =
-        fuzz_seldom(how, 4) ? REJOIN__COMMAND__KIND_LEAVE_SOCKETS : REJOIN__COMMAND__KIND_JOIN_SOCKETS;
-    command.join_sockets = &change; /* the other one has the same fields, but is of its own type */
-    Rejoin__LeaveSockets leave = REJOIN__LEAVE_SOCKETS__INIT;
-    leave.filter = &filter;
-    leave.rooms = rooms;
-    leave.n_rooms = change.n_rooms;
-    if (command.kind_case == REJOIN__COMMAND__KIND_LEAVE_SOCKETS)
-        command.leave_sockets = &leave;
-    say(world, backend, &command);
+    joined.filter = left.filter = &filter;
+    joined.rooms = left.rooms = rooms;
+    joined.n_rooms = left.n_rooms = n;
+    if (fuzz_seldom(how, 4)) {
+        command.kind_case = REJOIN__COMMAND__KIND_LEAVE_SOCKETS;
+        command.leave_sockets = &left;
+    } else {
+        command.kind_case = REJOIN__COMMAND__KIND_JOIN_SOCKETS;
+        command.join_sockets = &joined;
+    }
+    say(world, backend_of(world, peer), &command);
 }
 
 /* A user reads what is said in a room, here and on another device. */
@@ -172,7 +173,7 @@ static void play_reading(struct fuzz_world *world, struct fuzz_peer *peer, struc
     for (unsigned i = fuzz_below(how, 4); i <= n; i++)
         read_up_to(world, gateway, client, i);
     if (fuzz_seldom(how, 2) && other->side == RJ_BUS_BACKENDS)
-        read_up_to(world, present(world, other), 0, n);
+        read_up_to(world, present(world, other), 0, fuzz_seldom(how, 2) ? UINT64_MAX : n);
     if (fuzz_seldom(how, 2))
         world_turn(world, 0);
     Rejoin__Command command = REJOIN__COMMAND__INIT;
@@ -230,8 +231,146 @@ static void play_contest(struct fuzz_world *world, struct fuzz_peer *peer, struc
     }
 }
 
+/* What is asked with a small limit, so that there are pages. */
+static void ask_for_rooms(struct fuzz_world *world, struct fuzz_peer *backend, unsigned limit,
+                          struct fuzz_bytes *how)
+{
+    static char *const patterns[] = {"", "m1*", "*", "**", "**********"};
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__ListRooms rooms = REJOIN__LIST_ROOMS__INIT;
+    rooms.namespace_ = "/";
+    rooms.limit = limit;
+    rooms.pattern = patterns[fuzz_below(how, 5)];
+    rooms.after = fuzz_seldom(how, 2) ? "m1" : "";
+    command.kind_case = REJOIN__COMMAND__KIND_LIST_ROOMS;
+    command.list_rooms = &rooms;
+    say(world, backend, &command);
+}
+
+static void ask_for_users(struct fuzz_world *world, struct fuzz_peer *backend, unsigned limit,
+                          struct fuzz_bytes *how)
+{
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Presence presence = REJOIN__PRESENCE__INIT;
+    presence.namespace_ = "/";
+    presence.limit = limit;
+    presence.room = fuzz_seldom(how, 2) ? "a" : "";
+    presence.after = fuzz_seldom(how, 2) ? "u1" : "";
+    presence.count_only = fuzz_seldom(how, 4);
+    command.kind_case = REJOIN__COMMAND__KIND_PRESENCE;
+    command.presence = &presence;
+    say(world, backend, &command);
+}
+
+static void ask_for_sockets(struct fuzz_world *world, struct fuzz_peer *backend, unsigned limit,
+                            struct fuzz_bytes *how)
+{
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__ListSockets sockets = REJOIN__LIST_SOCKETS__INIT;
+    Rejoin__SocketFilter filter = REJOIN__SOCKET_FILTER__INIT;
+    char *rooms[] = {"a", "m1", "m2"}, *users[] = {"u0", "ann", "u1"};
+    filter.namespace_ = "/";
+    filter.rooms = rooms;
+    filter.n_rooms = fuzz_below(how, 4);
+    filter.users = users;
+    filter.n_users = fuzz_below(how, 4);
+    filter.except_rooms = rooms + 1;
+    filter.n_except_rooms = fuzz_seldom(how, 4) ? 1 : 0;
+    sockets.filter = &filter;
+    sockets.limit = limit;
+    sockets.count_only = fuzz_seldom(how, 4);
+    sockets.handshake = fuzz_seldom(how, 2);
+    sockets.after = fuzz_seldom(how, 2) ? world->seen.pages.list[0] : 0;
+    command.kind_case = REJOIN__COMMAND__KIND_LIST_SOCKETS;
+    command.list_sockets = &sockets;
+    say(world, backend, &command);
+}
+
+static void play_pages(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    struct fuzz_peer *backend = backend_of(world, peer);
+    unsigned what = fuzz_below(how, 3), limit = fuzz_below(how, 4);
+    switch (what) {
+    case 0: ask_for_rooms(world, backend, limit, how); break;
+    case 1: ask_for_users(world, backend, limit, how); break;
+    case 2: ask_for_sockets(world, backend, limit, how); break;
+    }
+}
+
+/* A message that is not meant for everybody: to somebody, with exceptions, volatile or not. */
+static void play_message(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Publish publish = REJOIN__PUBLISH__INIT;
+    Rejoin__Ask ask = REJOIN__ASK__INIT;
+    Rejoin__Message message = REJOIN__MESSAGE__INIT;
+    Rejoin__Target first = REJOIN__TARGET__INIT, second = REJOIN__TARGET__INIT,
+                   *targets[] = {&first, &second};
+    char *sid = world->seen.sids.list[fuzz_below(how, FUZZ_SEEN)], *rooms[] = {"b", "a"};
+    char *names[] = {"a", "", sid, "ann"};
+    unsigned kind = fuzz_below(how, 4), flags = fuzz_u8(how);
+    first.kind = (Rejoin__Target__Kind)kind;
+    first.name = names[kind];
+    second.name = "b";
+    message.namespace_ = "/";
+    message.event = "msg";
+    message.targets = targets;
+    message.n_targets = flags & 1 ? 2 : 1;
+    message.volatile_ = !!(flags & 2);
+    message.plain = !!(flags & 4);
+    message.data = (ProtobufCBinaryData){3, (uint8_t *)(uintptr_t) "[1]"};
+    message.except_sids = &sid;
+    message.n_except_sids = flags & 8 && sid[0];
+    message.except_rooms = rooms;
+    message.n_except_rooms = flags & 16 ? 1 + !!(flags & 32) : 0;
+    publish.message = ask.message = &message;
+    command.kind_case = flags & 64 ? REJOIN__COMMAND__KIND_ASK : REJOIN__COMMAND__KIND_PUBLISH;
+    if (flags & 64)
+        command.ask = &ask;
+    else
+        command.publish = &publish;
+    say(world, backend_of(world, peer), &command);
+}
+
+/* A backend watches the door: a client waits before it until the backend has answered. */
+static void play_door(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    struct fuzz_peer *gateway = gateway_of(world, peer), *backend = backend_of(world, peer);
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Serve serve = REJOIN__SERVE__INIT;
+    Rejoin__Answer answer = REJOIN__ANSWER__INIT;
+    Rejoin__Error refusal = REJOIN__ERROR__INIT;
+    char *all[] = {"*"}, *rooms[] = {"a", "b", ""};
+    uint8_t flags = fuzz_u8(how);
+    serve.group = flags & 1 ? "h" : "g";
+    serve.namespaces = all;
+    serve.n_namespaces = 1;
+    serve.admits = true;
+    serve.all_events = !!(flags & 2);
+    command.kind_case = REJOIN__COMMAND__KIND_SERVE;
+    command.serve = &serve;
+    say(world, backend, &command);
+    world_turn(world, 0);
+    backend->n_jobs = 0;
+    connect(world, gateway, "ann", !(flags & 4));
+    world_turn(world, 0);
+    if (!backend->n_jobs)
+        return;
+    answer.job = backend->jobs[--backend->n_jobs];
+    answer.refusal = flags & 8 ? &refusal : NULL;
+    answer.user_set = !!(flags & 16);
+    answer.user = flags & 32 ? "bob" : "";
+    answer.data = (ProtobufCBinaryData){flags & 64 ? 2 : 0, (uint8_t *)(uintptr_t) "{}"};
+    answer.rooms = rooms;
+    answer.n_rooms = fuzz_below(how, 4);
+    command.kind_case = REJOIN__COMMAND__KIND_ANSWER;
+    command.answer = &answer;
+    say(world, backend, &command);
+}
+
 void scene_play(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
-    static scene *const scenes[] = {play_crowd, play_rooms, play_reading, play_absence, play_contest};
+    static scene *const scenes[] = {play_crowd,   play_rooms, play_reading, play_absence,
+                                    play_contest, play_pages, play_message, play_door};
     scenes[fuzz_below(how, sizeof scenes / sizeof *scenes)](world, peer, how);
 }
