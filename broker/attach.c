@@ -21,7 +21,7 @@ void rj_attach(struct rj_broker *broker, struct rj_session *session, struct rj_g
     rj_seats_begin(broker, session, admitted);
 }
 
-void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, const char *reason)
+void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, enum rj_reason reason)
 {
     assert(session->gateway);
     rj_seats_close(broker, session, reason);
@@ -69,7 +69,7 @@ static void end_brief(struct rj_broker *broker, struct rj_session *session)
     rj_session_free(&broker->sessions, &broker->rooms, session);
 }
 
-void rj_detach(struct rj_broker *broker, struct rj_session *session, const char *reason)
+void rj_detach(struct rj_broker *broker, struct rj_session *session, enum rj_reason reason)
 {
     rj_attach_undo(broker, session, reason);
     if (!session->pid[0]) {
@@ -82,7 +82,7 @@ void rj_detach(struct rj_broker *broker, struct rj_session *session, const char 
     rj_session_store_save(broker->store, session, false, on_settled, settling_new(broker, session));
 }
 
-void rj_end_session(struct rj_broker *broker, struct rj_session *session, const char *reason)
+void rj_end_session(struct rj_broker *broker, struct rj_session *session, enum rj_reason reason)
 {
     session->is_ended = true;
     rj_attach_undo(broker, session, reason);

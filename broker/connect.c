@@ -334,19 +334,12 @@ enum rj_status rj_cmd_catch_up(struct rj_request *request)
 }
 
 /* What backends are told. A gateway says Socket.IO's own words; anything else would not be understood. */
-static const char *reason_of(const Rejoin__Disconnect *disconnect)
+static enum rj_reason reason_of(const Rejoin__Disconnect *disconnect)
 {
-    static const char *const known[] = {
-        "transport close",      "transport error",
-        "ping timeout",         "client namespace disconnect",
-        "parse error",          "server namespace disconnect",
-        "forced close",         "forced server close",
-        "server shutting down",
-    };
-    for (size_t i = 0; i < sizeof known / sizeof *known; i++)
-        if (strcmp(disconnect->reason, known[i]) == 0)
-            return known[i];
-    return disconnect->left ? "client namespace disconnect" : "transport close";
+    enum rj_reason reason;
+    if (rj_reason_of_text(disconnect->reason, &reason))
+        return reason;
+    return disconnect->left ? RJ_REASON_CLIENT_NAMESPACE : RJ_REASON_TRANSPORT_CLOSE;
 }
 
 enum rj_status rj_cmd_disconnect(struct rj_request *request)
@@ -354,7 +347,7 @@ enum rj_status rj_cmd_disconnect(struct rj_request *request)
     struct rj_broker *broker = request->broker;
     struct rj_session *session = request->session;
     const Rejoin__Disconnect *disconnect = request->command->disconnect;
-    const char *reason = reason_of(disconnect);
+    enum rj_reason reason = reason_of(disconnect);
     if (session && disconnect->left) {
         broker->stats.sessions_left++;
         rj_end_session(broker, session, reason);

@@ -140,7 +140,7 @@ void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
         if (session->stream == gateway->peer.stream) {
             attached++;
         } else {
-            rj_detach(broker, session, "transport close");
+            rj_detach(broker, session, RJ_REASON_TRANSPORT_CLOSE);
             gone++;
         }
     }
@@ -197,7 +197,7 @@ bool rj_gateways_sweep(struct rj_broker *broker)
         if (!gateway || gateway->state != RJ_GATEWAY_GONE)
             continue;
         for (; gateway->clients && quota; quota--)
-            rj_detach(broker, gateway->clients, "transport error");
+            rj_detach(broker, gateway->clients, RJ_REASON_TRANSPORT_ERROR);
         if (!gateway->clients)
             destroy(broker, gateway);
     }
@@ -212,7 +212,7 @@ void rj_gateways_fini(struct rj_broker *broker)
             continue;
         while (gateway->clients) {
             struct rj_session *session = gateway->clients;
-            rj_attach_undo(broker, session, "");
+            rj_attach_undo(broker, session, RJ_REASON_SERVER_SHUTTING_DOWN);
             rj_session_free(&broker->sessions, &broker->rooms, session);
         }
         destroy(broker, gateway);

@@ -106,7 +106,7 @@ static void fill_opened(struct rj_broker *broker, const struct rj_seat *seat, bo
     opened->adopted = seat->is_adopted || seat->was_told;
 }
 
-static struct rj_farewell *farewell_new(struct rj_broker *broker, struct rj_seat *seat, const char *reason)
+static struct rj_farewell *farewell_new(struct rj_broker *broker, struct rj_seat *seat, enum rj_reason reason)
 {
     struct rj_farewell *farewell = rj_calloc(1, sizeof *farewell);
     struct rj_session *session = seat->session;
@@ -117,7 +117,7 @@ static struct rj_farewell *farewell_new(struct rj_broker *broker, struct rj_seat
     closed.group = opened.group;
     closed.sid = session->sid;
     closed.namespace_ = session->nsp;
-    closed.reason = (char *)(uintptr_t)reason;
+    closed.reason = (char *)(uintptr_t)rj_reason_text(reason);
     closed.rooms = opened.socket->rooms;
     closed.n_rooms = opened.socket->n_rooms;
     pack_item(REJOIN__ITEM__KIND_CLOSED, &closed, &farewell->closed);
@@ -275,7 +275,7 @@ void rj_seats_return(struct rj_broker *broker, struct rj_session *session)
 }
 
 /* The seat goes on without its socket, or is of no use any more. */
-static void part(struct rj_broker *broker, struct rj_seat *seat, const char *reason)
+static void part(struct rj_broker *broker, struct rj_seat *seat, enum rj_reason reason)
 {
     seat->session_next = NULL;
     if (!seat->was_told && !seat->is_returning && !seat->jobs) {
@@ -289,7 +289,7 @@ static void part(struct rj_broker *broker, struct rj_seat *seat, const char *rea
     rj_seat_settle(broker, seat);
 }
 
-void rj_seats_close(struct rj_broker *broker, struct rj_session *session, const char *reason)
+void rj_seats_close(struct rj_broker *broker, struct rj_session *session, enum rj_reason reason)
 {
     while (session->seats) {
         struct rj_seat *seat = session->seats;
@@ -313,7 +313,7 @@ static void review(struct rj_broker *broker, struct rj_group *group, struct rj_s
         seat->session_next = NULL;
         while (seat->jobs)
             rj_job_end(broker, seat->jobs, RJ_UNAVAILABLE, NULL);
-        part(broker, seat, "transport close"); /* to the instance the socket is gone */
+        part(broker, seat, RJ_REASON_TRANSPORT_CLOSE); /* to the instance the socket is gone */
         return;
     }
     struct rj_seat *seat = seat_for(broker, group, session, NULL);

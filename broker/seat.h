@@ -19,6 +19,7 @@
 #include "broker/hash.h"
 #include "proto/base/buf.h"
 #include "proto/base/random.h"
+#include "proto/reason.h"
 
 struct rj_broker;
 struct rj_group;
@@ -82,8 +83,8 @@ void rj_seats_open(struct rj_broker *broker, struct rj_session *session, bool is
 /* The session, just attached, was open before: who knows of it is told of its end whatever happens now. */
 void rj_seats_return(struct rj_broker *broker, struct rj_session *session);
 
-/* The session is being detached; its rooms are still known. `reason` as in Socket.IO. */
-void rj_seats_close(struct rj_broker *broker, struct rj_session *session, const char *reason);
+/* The session is being detached; its rooms are still known. */
+void rj_seats_close(struct rj_broker *broker, struct rj_session *session, enum rj_reason reason);
 
 /* A group has changed: gives and takes seats of all attached sessions. */
 void rj_seats_review(struct rj_broker *broker, struct rj_group *group);

@@ -261,9 +261,8 @@ enum rj_status rj_cmd_leave_sockets(struct rj_request *request)
 static bool disconnect(struct rj_broker *broker, struct sweep *sweep, struct rj_session *session,
                        struct rj_notices *notices)
 {
-    static const char reason[] = "server namespace disconnect";
     rj_notices_kick(notices, session, sweep->how, "by a backend");
-    rj_end_session(broker, session, reason);
+    rj_end_session(broker, session, RJ_REASON_SERVER_NAMESPACE);
     return true;
 }
 

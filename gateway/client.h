@@ -12,7 +12,7 @@
 #define RJ_CLIENT_H
 
 #include "gateway/frontend.h"
-#include "gateway/reason.h"
+#include "proto/reason.h"
 
 struct rj_gateway;
 

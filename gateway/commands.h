@@ -7,7 +7,7 @@
 #define RJ_COMMANDS_H
 
 #include "gateway/pending.h"
-#include "gateway/reason.h"
+#include "proto/reason.h"
 #include "proto/base/status.h"
 
 struct rj_client;

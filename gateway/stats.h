@@ -4,7 +4,7 @@
 #ifndef RJ_GATEWAY_STATS_H
 #define RJ_GATEWAY_STATS_H
 
-#include "gateway/reason.h"
+#include "proto/reason.h"
 #include "proto/base/buf.h"
 
 /* X(field, "name without the prefix rejoin_gateway_", "help") */

@@ -203,7 +203,7 @@ void rj_eio_tick(struct rj_eio *eio, uint64_t now_ms)
     while ((entry = rj_timeq_expired(&eio->pings, now_ms)))
         ping(SESSION_OF(entry, beat), now_ms);
     while ((entry = rj_timeq_expired(&eio->upgrades, now_ms)))
-        rj_eio_ws_drop_candidate(SESSION_OF(entry, upgrade));
+        rj_eio_ws_drop_candidate(SESSION_OF(entry, upgrade), "an upgrade that does not end");
     while ((entry = rj_timeq_expired(&eio->closes, now_ms)))
         rj_eio_session_end(SESSION_OF(entry, beat), RJ_REASON_FORCED_CLOSE, "1");
 }

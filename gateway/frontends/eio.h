@@ -10,7 +10,7 @@
 
 #include "gateway/frame.h"
 #include "gateway/frontends/server.h"
-#include "gateway/reason.h"
+#include "proto/reason.h"
 
 struct rj_eio;
 struct rj_eio_session;

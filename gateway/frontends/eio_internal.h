@@ -146,7 +146,7 @@ void rj_eio_poll_answer_with(struct rj_eio_session *session, const char *packet)
 /* Writes what is queued, as far as the socket takes it. */
 void rj_eio_ws_write(struct rj_eio_session *session);
 
-/* Gives a candidate up: the session stays on polling. */
-void rj_eio_ws_drop_candidate(struct rj_eio_session *session);
+/* Gives a candidate up: the session stays on polling. Counted and logged as a request that is refused. */
+void rj_eio_ws_drop_candidate(struct rj_eio_session *session, const char *why);
 
 #endif

@@ -68,12 +68,21 @@ void rj_eio_poll_answer(struct rj_eio_session *session)
         rj_eio_session_mark(session);
 }
 
+/* It broke off midway. `fault`: the peer's, so that it is from here; NULL: it went away. */
+static void lose_exchange(struct rj_eio_session *session, const char *fault)
+{
+    if (fault)
+        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, fault);
+    else
+        rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
+}
+
 static void on_poll_gone(void *owner, struct rj_peer *peer, const char *fault)
 {
     struct rj_eio_session *session = owner;
-    (void)peer, (void)fault;
+    (void)peer;
     session->poll = NULL;
-    rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
+    lose_exchange(session, fault);
 }
 
 static const struct rj_peer_events poll_events = {.on_gone = on_poll_gone};
@@ -169,10 +178,7 @@ static void on_post_gone(void *owner, struct rj_peer *peer, const char *fault)
     struct rj_eio_session *session = owner;
     (void)peer;
     session->post = NULL;
-    if (fault)
-        rj_eio_session_fault(session, RJ_REASON_TRANSPORT_ERROR, fault);
-    else
-        rj_eio_session_end(session, RJ_REASON_TRANSPORT_ERROR, "1");
+    lose_exchange(session, fault);
 }
 
 static const struct rj_peer_events post_events = {.on_body = on_post_body, .on_gone = on_post_gone};

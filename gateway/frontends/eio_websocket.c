@@ -79,10 +79,10 @@ static void forget_candidate(struct rj_eio_session *session)
         rj_eio_mark_dirty(session); /* its close waited for the upgrade's end */
 }
 
-void rj_eio_ws_drop_candidate(struct rj_eio_session *session)
+void rj_eio_ws_drop_candidate(struct rj_eio_session *session, const char *why)
 {
-    if (session->websocket)
-        rj_peer_close(session->websocket, CLOSE_NORMAL);
+    rj_eio_note_refusal(session->eio, session->websocket, why);
+    rj_peer_close(session->websocket, CLOSE_NORMAL);
     forget_candidate(session);
 }
 
@@ -90,7 +90,7 @@ static void on_probe(struct rj_eio_session *session)
 {
     if (!rj_peer_can_write(session->websocket) ||
         !rj_peer_write(session->websocket, rj_packet_frame_ws(session->eio->probe))) {
-        rj_eio_ws_drop_candidate(session);
+        rj_eio_ws_drop_candidate(session, "an upgrade that cannot be answered");
         return;
     }
     session->is_probed = true;
@@ -122,7 +122,7 @@ static void on_candidate_message(void *owner, struct rj_peer *peer, bool is_bina
     else if (!is_binary && rj_span_is(data, "5"))
         on_upgrade(session);
     else
-        rj_eio_ws_drop_candidate(session);
+        rj_eio_ws_drop_candidate(session, "an upgrade without a probe");
 }
 
 static void on_candidate_gone(void *owner, struct rj_peer *peer, const char *fault)
@@ -172,6 +172,7 @@ static void open_candidate(struct ticket *ticket, struct rj_peer *peer)
     struct rj_eio_session *session;
     HASH_FIND(hh, ticket->eio->sessions, ticket->sid, RJ_ID_LEN, session);
     if (!session || session->state != EIO_POLLING || session->is_ending) {
+        rj_eio_note_refusal(ticket->eio, peer, "an upgrade of what is not on polling any more");
         rj_peer_close(peer, CLOSE_NORMAL);
         return;
     }

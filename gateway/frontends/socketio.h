@@ -4,7 +4,7 @@
 #ifndef RJ_FRONTENDS_SOCKETIO_H
 #define RJ_FRONTENDS_SOCKETIO_H
 
-#include "gateway/reason.h"
+#include "proto/reason.h"
 #include "proto/base/buf.h"
 #include "proto/base/status.h"
 

@@ -112,6 +112,10 @@ const CAUSES = {
     "two posts at once",
   ],
   "no Socket.IO packet": [says("42["), "forced close", "no Socket.IO packet"],
+  "a packet that is too large with its attachments": [
+    says('453-["x"]', ...Array.from({ length: 3 }, () => Buffer.alloc(MAX_PAYLOAD - 10))), "forced close",
+    "a packet that is too large", { gateway: { "max-packet": 2 * MAX_PAYLOAD } },
+  ],
   "too many attachments": [says('4511-["x"]'), "forced close", "too many attachments"],
   "attachments that do not come": [
     says('451-["x",{"_placeholder":true,"num":0}]'), "forced close", "attachments that do not come",
@@ -205,6 +209,36 @@ test.alone("no namespace is joined in time: one line, and nobody to be told or c
   assert.match(gateway.log, /event=connection_closed .*reason="forced server close" why="no namespace joined in time"/);
   assert.equal(await metric(gateway, 'rejoin_gateway_clients_ended_total{reason="forced server close"}'), 0);
 });
+
+const UPGRADES = {
+  "it does not end": [(raw) => raw.send("2probe"), "an upgrade that does not end"],
+  "it begins with something else": [(raw) => raw.send("4hello"), "an upgrade without a probe"],
+  "there is one already": [
+    async (raw, open) => {
+      raw.send("2probe");
+      await raw.packet("3probe");
+      await (await open()).untilClosed();
+    },
+    "an upgrade of what is not on polling any more",
+  ],
+};
+
+for (const [how, [act, why]] of Object.entries(UPGRADES)) {
+  const own = { gateways: 1, gateway: { "upgrade-timeout": 500 } };
+  test.alone(`an upgrade is given up, for ${how}: a line, and the session stays`, own, async (scope) => {
+    const session = await polling(scope);
+    const open = async () =>
+      scope.own(await RawSocket.open(scope.cluster.url(), { sid: session.handshake.sid }));
+    const raw = await open();
+    await act(raw, open);
+    await raw.untilClosed();
+    const [gateway] = scope.gateways;
+    await until(() => gateway.log.includes(`why="${why}"`), "the line in the log");
+    assert.match(gateway.log, new RegExp(`event=request_refused .*why="${why}"`));
+    assert.doesNotMatch(gateway.log, /event=connection_closed/);
+    assert.equal((await session.post('42["x"]')).status, 200);
+  });
+}
 
 const TWO = { gateways: 2, broker: { lease: 1000, ping: 100 }, gateway: GATEWAY };
 test.alone("the gateway ends as asked: server shutting down, and one line for all", TWO, async (scope) => {

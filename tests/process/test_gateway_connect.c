@@ -179,7 +179,38 @@ static void who_cannot_come_in_just_now_loses_the_transport_alone(void **state)
     assert_true(log_has(stage, "why=unavailable"));
 }
 
+static int setup_small(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_PENDING=1", NULL};
+    stage_setup_with(state, env);
+    link_up(*state);
+    return 0;
+}
+
+static void who_comes_while_too_many_wait_loses_the_transport(void **state)
+{
+    struct stage *stage = *state;
+    struct guest one = {0}, two = {0};
+    arrive(stage, &one);
+    const Rejoin__Command *command = knock(stage, &one, "/", NULL);
+    arrive(stage, &two);
+    say(&two, "40");
+    int opcode = rj_ws_receive(&two.ws, &stage->text, WAIT_MS);
+    assert_int_equal(opcode, RJ_WS_CLOSE);
+    assert_true(log_has(stage, "event=connection_closed"));
+    assert_true(log_has(stage, "reason=\"forced close\" why=overload"));
+    rj_ws_disconnect(&two.ws);
+    let_in(stage, &one, command, &(struct entry){0});
+    two = (struct guest){0};
+    enter(stage, &two, &(struct entry){.sid = "T"}); /* there is room again */
+    assert_int_equal(metric(stage, "rejoin_gateway_clients_ended_total{reason=\"forced close\"}"), 0);
+    rj_ws_disconnect(&one.ws);
+    rj_ws_disconnect(&two.ws);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(who_comes_while_too_many_wait_loses_the_transport, setup_small,
+                                    stage_teardown),
     cmocka_unit_test_setup_teardown(the_broker_is_told_how_a_client_came, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(a_url_means_to_the_backend_what_the_client_wrote, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(headers_are_told_up_to_8_kib_together, setup, stage_teardown),

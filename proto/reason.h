@@ -1,8 +1,11 @@
 /* Why a client's connection ended, in the words that Socket.IO's own server uses for it: what backends get as
- * the reason of `disconnect`, and the label of the counter of ended clients.
+ * the reason of `disconnect`, and the label of the gateway's counter of ended clients. On the wire it is the
+ * text.
  */
 #ifndef RJ_REASON_H
 #define RJ_REASON_H
+
+#include <stdbool.h>
 
 /* X(enumerator, "Socket.IO's text") */
 #define RJ_REASON_LIST(X)                                                                                    \
@@ -25,5 +28,8 @@ enum rj_reason {
 
 /* Static memory. */
 const char *rj_reason_text(enum rj_reason reason);
+
+/* False: the text is no reason's. */
+bool rj_reason_of_text(const char *text, enum rj_reason *out);
 
 #endif
