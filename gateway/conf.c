@@ -69,7 +69,7 @@ static const struct rj_setting table[] = {
      .most = 10000000, .help = "open connections; 0 = as the descriptor limit allows"},
     {.name = "max-connections-address", .type = RJ_SETTING_U64, .field = FIELD(max_connections_address),
      .fallback = "20000", .most = 10000000,
-     .help = "of them, from one address (of IPv6, from one /64); 0 = no limit of its own"},
+     .help = "of them, from one address (of IPv6, from one /64), and as many sessions; 0 = no limit of its own"},
     {.name = "max-half-open-address", .type = RJ_SETTING_U64, .field = FIELD(max_half_open_address),
      .fallback = "5000", .most = 10000000,
      .help = "connections of one address that have not sent a request yet; 0 = no limit of its own"},

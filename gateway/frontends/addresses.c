@@ -56,6 +56,7 @@ struct rj_address *rj_addresses_enter(struct rj_addresses *addresses, int fd)
     if (!entry) {
         entry = rj_calloc(1, sizeof *entry);
         memcpy(entry->key, key, KEY_BYTES);
+        entry->address.owner = addresses;
         getnameinfo((struct sockaddr *)&peer, len, entry->address.text, sizeof entry->address.text, NULL, 0,
                     NI_NUMERICHOST);
         HASH_ADD(hh, addresses->entries, key, KEY_BYTES, entry);
@@ -64,14 +65,35 @@ struct rj_address *rj_addresses_enter(struct rj_addresses *addresses, int fd)
     return &entry->address;
 }
 
-void rj_addresses_leave(struct rj_addresses *addresses, struct rj_address **taken)
+static void free_unused(struct rj_address *address)
 {
-    struct entry *entry = (struct entry *)*taken;
-    *taken = NULL;
-    if (--entry->address.connections > 0)
+    struct entry *entry = (struct entry *)address;
+    if (address->connections > 0 || address->sessions > 0)
         return;
-    HASH_DEL(addresses->entries, entry);
+    HASH_DEL(address->owner->entries, entry);
     free(entry);
+}
+
+void rj_address_leave(struct rj_address **taken)
+{
+    struct rj_address *address = *taken;
+    *taken = NULL;
+    address->connections--;
+    free_unused(address);
+}
+
+struct rj_address *rj_address_hold(struct rj_address *address)
+{
+    address->sessions++;
+    return address;
+}
+
+void rj_address_let_go(struct rj_address **taken)
+{
+    struct rj_address *address = *taken;
+    *taken = NULL;
+    address->sessions--;
+    free_unused(address);
 }
 
 size_t rj_addresses_count(const struct rj_addresses *addresses)

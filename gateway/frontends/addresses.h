@@ -1,4 +1,4 @@
-/* How many connections each address has: so that one cannot take all the room that there is.
+/* How many connections and sessions each address has: so that one cannot take all the room that there is.
  *
  * An IPv4 address counts alone; of an IPv6 address the first 64 bits do, which is what one site is given.
  * Owned by the server.
@@ -11,10 +11,12 @@
 
 struct rj_addresses;
 
-/* One address, as long as it has a connection. The two counts may be changed by whoever holds it. */
+/* One address, as long as it has a connection or a session. */
 struct rj_address {
+    struct rj_addresses *owner;
     size_t connections; /* kept by enter and leave */
     size_t half_open;   /* of them, those that have not sent a whole request yet; kept by the caller */
+    size_t sessions;    /* opened over them, and may outlive them; kept by hold and let_go */
     char text[48];      /* numeric, for the log; of an IPv6 site, the one that came first */
 };
 
@@ -24,12 +26,18 @@ struct rj_addresses *rj_addresses_new(void);
 struct rj_address *rj_addresses_enter(struct rj_addresses *addresses, int fd);
 
 /* One less; nulls the pointer. */
-void rj_addresses_leave(struct rj_addresses *addresses, struct rj_address **address);
+void rj_address_leave(struct rj_address **address);
 
-/* Addresses with a connection. */
+/* Counts one more session. */
+struct rj_address *rj_address_hold(struct rj_address *address);
+
+/* One less; nulls the pointer. */
+void rj_address_let_go(struct rj_address **address);
+
+/* Addresses with a connection or a session. */
 size_t rj_addresses_count(const struct rj_addresses *addresses);
 
-/* NULL is fine; the pointer is taken. Everybody must have left. */
+/* NULL is fine; the pointer is taken. Everybody must have left and let go. */
 void rj_addresses_free(struct rj_addresses **addresses);
 
 #endif

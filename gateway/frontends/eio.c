@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include "gateway/frontends/addresses.h"
 #include "gateway/frontends/eio_internal.h"
 #include "gateway/frontends/packet_frame.h"
 #include "proto/base/clock.h"
@@ -132,6 +133,23 @@ enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *requ
     return *session ? check_session(*session, request, is_websocket, wants_websocket) : EIO_UNKNOWN_SID;
 }
 
+/* A session costs its opener one request and no connection: without a bound, one connection could open as
+ * many as it likes until they are missed. */
+unsigned rj_eio_refusal(const struct rj_eio *eio, const struct rj_peer *peer)
+{
+    const struct rj_eio_options *options = &eio->options;
+    if (eio->refuses || (options->max_sessions && HASH_COUNT(eio->sessions) >= options->max_sessions))
+        return 503;
+    if (options->max_sessions_address && rj_peer_site(peer)->sessions >= options->max_sessions_address)
+        return 429;
+    return 0;
+}
+
+const char *rj_eio_refusal_text(unsigned status)
+{
+    return status == 429 ? "too many sessions of its address" : "no room for sessions";
+}
+
 struct rj_eio_handshake *rj_eio_handshake_new(struct rj_eio *eio, struct rj_peer *peer,
                                               const struct rj_request *request, const char *transport)
 {
@@ -147,13 +165,22 @@ struct rj_eio_handshake *rj_eio_handshake_new(struct rj_eio *eio, struct rj_peer
     rj_buf_put_u8(bytes, '\0');
     struct rj_eio_handshake *handshake = rj_alloc(sizeof *handshake + bytes->len);
     const char *text = memcpy(handshake + 1, bytes->data, bytes->len);
-    *handshake = (struct rj_eio_handshake){.address = text + address_at,
+    *handshake = (struct rj_eio_handshake){.site = rj_address_hold(rj_peer_site(peer)),
+                                           .address = text + address_at,
                                            .url = text + url_at,
                                            .transport = transport,
                                            .issued_ms = rj_clock_wall_ms(),
                                            .headers = text,
                                            .n_headers = n};
     return handshake;
+}
+
+void rj_eio_handshake_free(struct rj_eio_handshake *handshake)
+{
+    if (!handshake)
+        return;
+    rj_address_let_go(&handshake->site);
+    free(handshake);
 }
 
 /* --------------------------------------------------------------------------------------------- the turn */

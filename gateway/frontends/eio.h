@@ -17,6 +17,7 @@ struct rj_eio_session;
 
 /* How the session was opened. Lives as long as the session. */
 struct rj_eio_handshake {
+    struct rj_address *site; /* held */
     const char *address;
     const char *url;
     const char *transport; /* "polling" or "websocket" */
@@ -50,6 +51,8 @@ struct rj_eio_options {
     uint64_t upgrade_timeout_ms;
     uint64_t close_timeout_ms; /* of a polling session that was closed from here, until its next poll */
     size_t max_payload_bytes;
+    size_t max_sessions;         /* 0: no limit … */
+    size_t max_sessions_address; /* … and of those that were opened from one address */
     struct rj_cors cors;
     const char *cookie; /* that carries the sid from a polling handshake; NULL: none */
     const struct rj_eio_callbacks *callbacks;

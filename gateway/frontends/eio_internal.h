@@ -87,6 +87,10 @@ bool rj_eio_is_asked(const struct rj_eio *eio, struct rj_span path);
 enum rj_eio_error rj_eio_check(struct rj_eio *eio, const struct rj_request *request, bool is_websocket,
                                struct rj_eio_session **session);
 
+/* The status with which a handshake of this peer is to be refused for want of room; 0: it is welcome. */
+unsigned rj_eio_refusal(const struct rj_eio *eio, const struct rj_peer *peer);
+const char *rj_eio_refusal_text(unsigned status);
+
 /* Counts a request that is refused, and logs it. */
 void rj_eio_note_refusal(struct rj_eio *eio, struct rj_peer *peer, const char *why);
 
@@ -99,6 +103,9 @@ const char *rj_eio_error_text(enum rj_eio_error error);
 /* A copy in one block; free with free(). */
 struct rj_eio_handshake *rj_eio_handshake_new(struct rj_eio *eio, struct rj_peer *peer,
                                               const struct rj_request *request, const char *transport);
+
+/* NULL is fine. */
+void rj_eio_handshake_free(struct rj_eio_handshake *handshake);
 
 /* ---- eio_session.c */
 

@@ -136,8 +136,10 @@ static void reply_open(struct rj_eio *eio, struct rj_peer *peer, const struct rj
 
 static void on_handshake(struct rj_eio *eio, struct rj_peer *peer, const struct rj_request *request)
 {
-    if (eio->refuses) {
-        rj_peer_reply(peer, &(struct rj_response){.status = 503, .wants_close = true});
+    unsigned refusal = rj_eio_refusal(eio, peer);
+    if (refusal) {
+        rj_eio_note_refusal(eio, peer, rj_eio_refusal_text(refusal));
+        rj_peer_reply(peer, &(struct rj_response){.status = refusal, .wants_close = true});
         return;
     }
     struct rj_eio_session *session =

@@ -93,7 +93,7 @@ void rj_eio_session_fault(struct rj_eio_session *session, enum rj_reason reason,
 
 void rj_eio_session_free(struct rj_eio_session *session)
 {
-    free(session->handshake);
+    rj_eio_handshake_free(session->handshake);
     free(session);
 }
 

@@ -148,7 +148,7 @@ struct ticket {
 
 static void free_ticket(struct ticket *ticket)
 {
-    free(ticket->handshake);
+    rj_eio_handshake_free(ticket->handshake);
     free(ticket);
 }
 
@@ -219,6 +219,7 @@ bool rj_eio_on_upgrade(void *context, struct rj_peer *peer, const struct rj_requ
 {
     struct rj_eio *eio = context;
     struct rj_eio_session *session;
+    unsigned refusal;
     if (!rj_eio_is_asked(eio, request->path))
         return false;
     enum rj_eio_error error = rj_eio_check(eio, request, true, &session);
@@ -226,8 +227,8 @@ bool rj_eio_on_upgrade(void *context, struct rj_peer *peer, const struct rj_requ
         refuse(eio, peer, 400, rj_eio_error_text(error));
     } else if (is_forbidden(eio, request)) {
         refuse(eio, peer, 403, rj_eio_error_text(EIO_FORBIDDEN));
-    } else if (!session && eio->refuses) {
-        refuse(eio, peer, 503, "Service Unavailable");
+    } else if (!session && (refusal = rj_eio_refusal(eio, peer))) {
+        refuse(eio, peer, refusal, rj_eio_refusal_text(refusal));
     } else {
         struct ticket *ticket = rj_calloc(1, sizeof *ticket);
         ticket->eio = eio;

@@ -102,6 +102,11 @@ void rj_peer_on_overdue(struct rj_peer *peer)
     rj_server_close_later(peer->server, peer);
 }
 
+struct rj_address *rj_peer_site(const struct rj_peer *peer)
+{
+    return peer->address;
+}
+
 void rj_peer_address(struct rj_peer *peer, char out[static RJ_ADDRESS_MAX])
 {
     out[0] = '\0';

@@ -36,6 +36,11 @@ void rj_peer_detach(struct rj_peer *peer);
 enum { RJ_ADDRESS_MAX = 64 };
 void rj_peer_address(struct rj_peer *peer, char out[static RJ_ADDRESS_MAX]);
 
+/* Where the other side's connections and sessions are counted. Valid as long as the peer; hold it to keep it.
+ */
+struct rj_address;
+struct rj_address *rj_peer_site(const struct rj_peer *peer);
+
 /* ---- HTTP */
 
 /* rj_request_put_headers, for the request that is being handled. Only within on_request and on_upgrade. */

@@ -86,7 +86,7 @@ static void on_destroyed(struct rj_server *server, struct lws *wsi)
         return; /* libwebsockets' own pipe */
     lws_set_opaque_user_data(wsi, NULL);
     server->n_peers--;
-    rj_addresses_leave(server->addresses, &peer->address);
+    rj_address_leave(&peer->address);
     rj_peer_free(peer);
 }
 
@@ -178,7 +178,7 @@ static void let_in(void *context, int fd, struct rj_address *address)
     server->entering = address; /* for on_accepted, which comes within the call */
     lws_adopt_socket_vhost(server->vhost, fd);
     if (server->entering)
-        rj_addresses_leave(server->addresses, &server->entering);
+        rj_address_leave(&server->entering);
 }
 
 static void log_refusal(struct rj_server *server, const struct rj_address *address, const char *why)
@@ -197,7 +197,7 @@ static void on_turned_away(void *context, struct rj_address *address, unsigned w
                     why == 408   ? "a request that does not end"
                     : why == 431 ? "a request's head that is too long"
                                  : "no request");
-    rj_addresses_leave(server->addresses, &address);
+    rj_address_leave(&address);
     server->counters.overdue += why == 408;
     server->counters.unreadable += why == 400 || why == 431;
 }
@@ -253,7 +253,7 @@ void rj_server_adopt(struct rj_server *server, int fd)
     if (address->connections > server->options.max_of_address ||
         address->half_open >= server->options.max_half_open) {
         log_refusal(server, address, "too many connections of its address");
-        rj_addresses_leave(server->addresses, &address);
+        rj_address_leave(&address);
         turn_away(server, fd);
         return;
     }

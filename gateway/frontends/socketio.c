@@ -302,6 +302,8 @@ static struct rj_eio *open_eio(struct rj_socketio *front)
         .upgrade_timeout_ms = conf->upgrade_timeout_ms,
         .close_timeout_ms = conf->close_timeout_ms,
         .max_payload_bytes = conf->max_payload_bytes,
+        .max_sessions = front->max_peers,
+        .max_sessions_address = conf->max_connections_address,
         .cors = {conf->cors_origins, conf->cors_credentials},
         .cookie = conf->cookie && *conf->cookie ? conf->cookie : NULL,
         .callbacks = &rj_sio_callbacks,

@@ -281,6 +281,31 @@ static void an_address_may_have_so_many_connections(void **state)
     assert_serves(server);
 }
 
+/* A session outlives the connection over which it was opened, so connections do not bound sessions. */
+static void an_address_may_have_so_many_sessions(void **state)
+{
+    struct server *server = *state;
+    struct rj_ws_client client;
+    struct rj_http_answer answer;
+    char first[64], last[64];
+    open_polling(server, first);
+    for (int i = 1; i < CONNECTIONS; i++)
+        open_polling(server, last);
+    assert_true(rj_ws_connect(&client, server->port));
+    assert_true(rj_http_send(&client, "GET", POLLING, NULL, NULL));
+    assert_true(rj_http_read(&client, &answer, WAIT_MS));
+    assert_int_equal(answer.status, 429);
+    rj_http_free(&answer);
+    assert_true(rj_ws_is_closed(&client, WAIT_MS));
+    rj_ws_disconnect(&client);
+    assert_int_equal(rj_ws_open(&client, server->port, WEBSOCKET, NULL), 429);
+    rj_ws_disconnect(&client);
+    assert_answer(server, "POST", with_sid(POLLING, first), NULL, "4x", 200, "ok"); /* those that are stay */
+    assert_answer(server, "POST", with_sid(POLLING, first), NULL, "1", 200, "ok");
+    assert_true(rj_eventually(WAIT_MS, status_of_one_more(server) == 200));
+    assert_int_equal(status_of_one_more(server), 429);
+}
+
 static void an_address_may_have_so_many_half_open_connections(void **state)
 {
     struct server *server = *state;
@@ -323,6 +348,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(who_waits_with_nothing_begun_is_left_alone, engineio_setup_limits,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(an_address_may_have_so_many_connections, engineio_setup_limits,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(an_address_may_have_so_many_sessions, engineio_setup_limits,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(an_address_may_have_so_many_half_open_connections, engineio_setup_limits,
                                     engineio_teardown),

@@ -234,6 +234,30 @@ static void floods_of_headers_are_answered_and_forgotten(void **state)
     rj_buf_free(&flood);
 }
 
+/* Polling sessions need no connection, and each keeps the headers of its request. */
+static void a_flood_of_handshakes_is_bounded_and_forgotten(void **state)
+{
+    enum { N = 600, MOST = 200, EACH_KIB = 16 };
+    struct siege *siege = *state;
+    char headers[7000];
+    memset(headers, 'c', sizeof headers);
+    memcpy(headers, "Cookie: ", 8);
+    memcpy(headers + sizeof headers - 3, "\r\n", 3);
+    size_t before_kib = gateway_rss_kib(siege), open = 0;
+    for (int i = 0; i < N; i++) {
+        int status = status_of(siege, "GET", POLLING, headers, NULL);
+        assert_true(status == 200 || status == 429);
+        open += status == 200;
+    }
+    assert_int_equal(open, MOST - 1); /* and the canary's */
+    size_t held_kib = gateway_rss_kib(siege) - before_kib;
+    print_message("%zu sessions: %zu KiB\n", open, held_kib);
+    assert_true(held_kib < (size_t)MOST * EACH_KIB);
+    canary_sings(siege, 10);
+    assert_true(rj_eventually(WAIT_MS, figure(siege, "sessions") == 1));
+    assert_true(rj_eventually(WAIT_MS, status_of(siege, "GET", POLLING, NULL, NULL) == 200));
+}
+
 static void a_thousand_half_open_handshakes_cost_little_and_end(void **state)
 {
     enum { N = 1000, EACH_KIB = 1 };
@@ -357,6 +381,13 @@ static int setup(void **state)
     return siege_setup_with(state, env);
 }
 
+static int setup_few(void **state)
+{
+    static const char *const env[] = {"REJOIN_PING_INTERVAL=5000", "REJOIN_PING_TIMEOUT=2000",
+                                      "REJOIN_MAX_CONNECTIONS_ADDRESS=200", "REJOIN_CLOSE_TIMEOUT=500", NULL};
+    return siege_setup_with(state, env);
+}
+
 /* A thousand connections may take a busy machine a while. */
 static int setup_patient(void **state)
 {
@@ -374,6 +405,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(upgrades_race_for_one_session, setup, siege_teardown),
     cmocka_unit_test_setup_teardown(bogus_upgrades_on_kept_connections_do_no_harm, setup, siege_teardown),
     cmocka_unit_test_setup_teardown(floods_of_headers_are_answered_and_forgotten, setup, siege_teardown),
+    cmocka_unit_test_setup_teardown(a_flood_of_handshakes_is_bounded_and_forgotten, setup_few,
+                                    siege_teardown),
     cmocka_unit_test_setup_teardown(a_thousand_half_open_handshakes_cost_little_and_end, setup_patient,
                                     siege_teardown),
     cmocka_unit_test_setup_teardown(slowness_at_each_stage_ends, setup, siege_teardown),

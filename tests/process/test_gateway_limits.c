@@ -56,6 +56,29 @@ static void events_above_the_rate_are_refused_and_those_below_are_not(void **sta
     rj_ws_disconnect(&client);
 }
 
+/* ---- sessions */
+
+enum { SESSIONS = 30 };
+
+static int setup_sessions(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_CONNECTIONS=30", "REJOIN_CLOSE_TIMEOUT=500", NULL};
+    return siege_setup_with(state, env);
+}
+
+static void there_may_be_as_many_sessions_as_connections(void **state)
+{
+    struct siege *siege = *state;
+    struct rj_ws_client client;
+    for (int i = 1; i < SESSIONS; i++) /* one is the canary's */
+        assert_int_equal(status_of(siege, "GET", POLLING, NULL, NULL), 200);
+    assert_int_equal(status_of(siege, "GET", POLLING, NULL, NULL), 503);
+    assert_int_equal(rj_ws_open(&client, siege->port, WEBSOCKET, NULL), 503);
+    rj_ws_disconnect(&client);
+    canary_sings(siege, 5);
+    assert_true(rj_eventually(WAIT_MS, status_of(siege, "GET", POLLING, NULL, NULL) == 200));
+}
+
 /* ---- namespaces */
 
 enum { NAMESPACES = 5, CONNECTS = NAMESPACES + 4 };
@@ -410,6 +433,8 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(so_many_commands_may_wait_for_the_broker, setup_pending_in_all,
                                     siege_teardown),
     cmocka_unit_test_setup_teardown(events_above_the_rate_are_refused_and_those_below_are_not, setup_events,
+                                    siege_teardown),
+    cmocka_unit_test_setup_teardown(there_may_be_as_many_sessions_as_connections, setup_sessions,
                                     siege_teardown),
     cmocka_unit_test_setup_teardown(a_connection_may_be_in_so_many_namespaces, setup_namespaces,
                                     siege_teardown),

@@ -221,6 +221,7 @@ static void open_eio(struct echo *echo, const struct conf *conf)
         .upgrade_timeout_ms = conf->upgrade_timeout_ms,
         .close_timeout_ms = 30000,
         .max_payload_bytes = conf->max_payload_bytes,
+        .max_sessions_address = conf->max_connections_address,
         .cors = {conf->cors_origins, conf->cors_credentials},
         .cookie = conf->cookie,
         .callbacks = &callbacks,

@@ -64,12 +64,12 @@ static void connections_of_one_address_are_counted_together(void **state)
     assert_string_equal(first->text, "127.0.0.1");
     assert_string_equal(other->text, "127.0.0.2");
     assert_int_equal(rj_addresses_count(addresses), 2);
-    rj_addresses_leave(addresses, &first);
+    rj_address_leave(&first);
     assert_null(first);
     assert_int_equal(second->connections, 1);
-    rj_addresses_leave(addresses, &second);
+    rj_address_leave(&second);
     assert_int_equal(rj_addresses_count(addresses), 1);
-    rj_addresses_leave(addresses, &other);
+    rj_address_leave(&other);
     assert_int_equal(rj_addresses_count(addresses), 0);
     rj_addresses_free(&addresses);
     disconnect(&a1);
@@ -89,16 +89,39 @@ static void an_ipv4_address_is_the_same_behind_an_ipv6_socket(void **state)
     struct rj_address *a = rj_addresses_enter(addresses, plain.theirs);
     struct rj_address *b = rj_addresses_enter(addresses, six.theirs);
     assert_ptr_equal(a, b);
-    rj_addresses_leave(addresses, &a);
-    rj_addresses_leave(addresses, &b);
+    rj_address_leave(&a);
+    rj_address_leave(&b);
     rj_addresses_free(&addresses);
     disconnect(&plain);
     disconnect(&six);
 }
 
+static void an_address_stays_as_long_as_its_sessions(void **state)
+{
+    (void)state;
+    struct rj_addresses *addresses = rj_addresses_new();
+    struct pair pair = connect_v4("127.0.0.1");
+    struct rj_address *connection = rj_addresses_enter(addresses, pair.theirs);
+    struct rj_address *one = rj_address_hold(connection), *two = rj_address_hold(connection);
+    assert_int_equal(one->sessions, 2);
+    rj_address_leave(&connection);
+    rj_address_let_go(&one);
+    assert_null(one);
+    assert_int_equal(rj_addresses_count(addresses), 1);
+    connection = rj_addresses_enter(addresses, pair.theirs);
+    assert_ptr_equal(connection, two);
+    assert_int_equal(connection->sessions, 1);
+    rj_address_leave(&connection);
+    rj_address_let_go(&two);
+    assert_int_equal(rj_addresses_count(addresses), 0);
+    rj_addresses_free(&addresses);
+    disconnect(&pair);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(connections_of_one_address_are_counted_together),
     cmocka_unit_test(an_ipv4_address_is_the_same_behind_an_ipv6_socket),
+    cmocka_unit_test(an_address_stays_as_long_as_its_sessions),
 };
 
 RJ_TEST_MAIN(tests)
