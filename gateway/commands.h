@@ -7,8 +7,8 @@
 #define RJ_COMMANDS_H
 
 #include "gateway/pending.h"
-#include "proto/reason.h"
 #include "proto/base/status.h"
+#include "proto/reason.h"
 
 struct rj_client;
 struct rj_client_event;

@@ -4,8 +4,8 @@
 #ifndef RJ_GATEWAY_STATS_H
 #define RJ_GATEWAY_STATS_H
 
-#include "proto/reason.h"
 #include "proto/base/buf.h"
+#include "proto/reason.h"
 
 /* X(field, "name without the prefix rejoin_gateway_", "help") */
 #define RJ_GATEWAY_STATS_LIST(X)                                                                             \

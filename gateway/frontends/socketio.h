@@ -4,9 +4,9 @@
 #ifndef RJ_FRONTENDS_SOCKETIO_H
 #define RJ_FRONTENDS_SOCKETIO_H
 
-#include "proto/reason.h"
 #include "proto/base/buf.h"
 #include "proto/base/status.h"
+#include "proto/reason.h"
 
 struct rj_gateway;
 struct rj_socketio;
