@@ -15,17 +15,22 @@ enum {
     SOURCES_COMPARED = 16, /* with too many in all: who has most of so many pays */
 };
 
+/* What is found by its hash begins so: see the pool and the heads. */
+struct found {
+    uint32_t next_alike;
+    uint32_t hash; /* the low half of the key's */
+};
+
 /* 20 bytes, and 4 to 8 for its head. */
 struct entry {
+    struct found found;
     uint32_t pos_low, pos_high;
-    uint32_t hash; /* the low half of the key's */
-    uint32_t next_alike;
     uint32_t next_later;
 };
 
 struct source {
-    uint32_t next_alike; /* first: see the pool */
-    uint32_t hash_low, hash_high;
+    struct found found;
+    uint32_t hash_high;
     uint32_t oldest, youngest;
     uint32_t n; /* 0: it is free */
     uint32_t is_brief;
@@ -101,8 +106,8 @@ void rj_dedupe_free(struct rj_dedupe *dedupe)
 {
     free_pool(&dedupe->entries);
     free_pool(&dedupe->sources);
-    free(dedupe->entry_heads);
-    free(dedupe->source_heads);
+    free(dedupe->entry_heads.of);
+    free(dedupe->source_heads.of);
     free(dedupe->marks);
     *dedupe = (struct rj_dedupe){0};
 }
@@ -114,54 +119,69 @@ struct rj_dedupe_key rj_dedupe_key(uint64_t seed, enum rj_dedupe_class class, st
     return (struct rj_dedupe_key){hash, rj_hash(hash, id)};
 }
 
-/* ------------------------------------------------------------------------------------------ buckets */
+/* ------------------------------------------------------------------------------------------ heads
+ *
+ * Lists of the items of a pool whose hashes are alike in their lowest bits; about as many as there are items.
+ */
 
-static void grow_entry_heads(struct rj_dedupe *dedupe)
+static uint32_t *head_of(const struct rj_dedupe_heads *heads, uint32_t hash)
 {
-    size_t size = dedupe->entry_heads ? (dedupe->entry_mask + 1) * 2 : FIRST_HEADS;
-    uint32_t *heads = rj_calloc(size, sizeof *heads);
-    for (size_t i = 0; dedupe->entry_heads && i <= dedupe->entry_mask; i++) {
-        for (uint32_t at = dedupe->entry_heads[i], next; at; at = next) {
-            struct entry *entry = entry_at(dedupe, at);
-            uint32_t *head = &heads[entry->hash & (size - 1)];
-            next = entry->next_alike;
-            entry->next_alike = *head;
-            *head = at;
-        }
-    }
-    free(dedupe->entry_heads);
-    dedupe->entry_heads = heads;
-    dedupe->entry_mask = size - 1;
+    return &heads->of[hash & heads->mask];
 }
 
-static void grow_source_heads(struct rj_dedupe *dedupe)
+static void grow(struct rj_dedupe_heads *heads, const struct rj_dedupe_pool *pool)
 {
-    size_t size = dedupe->source_heads ? (dedupe->source_mask + 1) * 2 : FIRST_HEADS;
-    uint32_t *heads = rj_calloc(size, sizeof *heads);
-    for (size_t i = 0; dedupe->source_heads && i <= dedupe->source_mask; i++) {
-        for (uint32_t at = dedupe->source_heads[i], next; at; at = next) {
-            struct source *source = source_at(dedupe, at);
-            uint32_t *head = &heads[source->hash_low & (size - 1)];
-            next = source->next_alike;
-            source->next_alike = *head;
+    struct rj_dedupe_heads old = *heads;
+    heads->mask = old.of ? old.mask * 2 + 1 : FIRST_HEADS - 1;
+    heads->of = rj_calloc(heads->mask + 1, sizeof *heads->of);
+    for (size_t i = 0; old.of && i <= old.mask; i++) {
+        for (uint32_t at = old.of[i], next; at; at = next) {
+            struct found *found = item(pool, at);
+            uint32_t *head = head_of(heads, found->hash);
+            next = found->next_alike;
+            found->next_alike = *head;
             *head = at;
         }
     }
-    free(dedupe->source_heads);
-    dedupe->source_heads = heads;
-    dedupe->source_mask = size - 1;
+    free(old.of);
+}
+
+/* There is one more than `n`, or less, of them. */
+static void list(struct rj_dedupe_heads *heads, const struct rj_dedupe_pool *pool, size_t n, uint32_t number)
+{
+    if (!heads->of || n > heads->mask)
+        grow(heads, pool);
+    struct found *found = item(pool, number);
+    uint32_t *head = head_of(heads, found->hash);
+    found->next_alike = *head;
+    *head = number;
+}
+
+static void unlist(struct rj_dedupe_heads *heads, const struct rj_dedupe_pool *pool, uint32_t number)
+{
+    struct found *found = item(pool, number);
+    uint32_t *link = head_of(heads, found->hash);
+    while (*link != number)
+        link = &((struct found *)item(pool, *link))->next_alike;
+    *link = found->next_alike;
+}
+
+/* The first item with this hash from `at` on, or 0. */
+static uint32_t find(const struct rj_dedupe_pool *pool, uint32_t at, uint32_t hash)
+{
+    while (at && ((const struct found *)item(pool, at))->hash != hash)
+        at = ((const struct found *)item(pool, at))->next_alike;
+    return at;
 }
 
 uint64_t rj_dedupe_next(const struct rj_dedupe *dedupe, struct rj_dedupe_key key, uint32_t *cursor)
 {
     uint32_t hash = (uint32_t)key.id;
-    if (!dedupe->entry_heads)
+    if (!dedupe->entry_heads.of)
         return 0;
     uint32_t at =
-        *cursor ? entry_at(dedupe, *cursor)->next_alike : dedupe->entry_heads[hash & dedupe->entry_mask];
-    while (at && entry_at(dedupe, at)->hash != hash)
-        at = entry_at(dedupe, at)->next_alike;
-    *cursor = at;
+        *cursor ? entry_at(dedupe, *cursor)->found.next_alike : *head_of(&dedupe->entry_heads, hash);
+    *cursor = at = find(&dedupe->entries, at, hash);
     return at ? pos_of(entry_at(dedupe, at)) : 0;
 }
 
@@ -169,38 +189,27 @@ uint64_t rj_dedupe_next(const struct rj_dedupe *dedupe, struct rj_dedupe_key key
 
 static uint32_t find_source(const struct rj_dedupe *dedupe, uint64_t hash)
 {
-    uint32_t at = dedupe->source_heads ? dedupe->source_heads[hash & dedupe->source_mask] : 0;
-    for (; at; at = source_at(dedupe, at)->next_alike) {
-        const struct source *source = source_at(dedupe, at);
-        if (source->hash_low == (uint32_t)hash && source->hash_high == (uint32_t)(hash >> 32))
-            break;
-    }
+    uint32_t low = (uint32_t)hash, at = dedupe->source_heads.of ? *head_of(&dedupe->source_heads, low) : 0;
+    while ((at = find(&dedupe->sources, at, low)) && source_at(dedupe, at)->hash_high != hash >> 32)
+        at = source_at(dedupe, at)->found.next_alike;
     return at;
 }
 
 static uint32_t add_source(struct rj_dedupe *dedupe, uint64_t hash, enum rj_dedupe_class class)
 {
-    if (!dedupe->source_heads || dedupe->n_sources > dedupe->source_mask)
-        grow_source_heads(dedupe);
-    uint32_t number = take(&dedupe->sources), *head = &dedupe->source_heads[hash & dedupe->source_mask];
+    uint32_t number = take(&dedupe->sources);
     *source_at(dedupe, number) = (struct source){
-        .next_alike = *head,
-        .hash_low = (uint32_t)hash,
+        .found.hash = (uint32_t)hash,
         .hash_high = (uint32_t)(hash >> 32),
         .is_brief = class == RJ_DEDUPE_BRIEF,
     };
-    *head = number;
-    dedupe->n_sources++;
+    list(&dedupe->source_heads, &dedupe->sources, dedupe->n_sources++, number);
     return number;
 }
 
 static void remove_source(struct rj_dedupe *dedupe, uint32_t number)
 {
-    struct source *source = source_at(dedupe, number);
-    uint32_t *link = &dedupe->source_heads[source->hash_low & dedupe->source_mask];
-    while (*link != number)
-        link = &source_at(dedupe, *link)->next_alike;
-    *link = source->next_alike;
+    unlist(&dedupe->source_heads, &dedupe->sources, number);
     give(&dedupe->sources, number);
     dedupe->n_sources--;
 }
@@ -210,12 +219,9 @@ static void forget_oldest(struct rj_dedupe *dedupe, uint32_t number)
 {
     struct source *source = source_at(dedupe, number);
     uint32_t oldest = source->oldest;
-    struct entry *entry = entry_at(dedupe, oldest);
+    const struct entry *entry = entry_at(dedupe, oldest);
     uint64_t pos = pos_of(entry);
-    uint32_t *link = &dedupe->entry_heads[entry->hash & dedupe->entry_mask];
-    while (*link != oldest)
-        link = &entry_at(dedupe, *link)->next_alike;
-    *link = entry->next_alike;
+    unlist(&dedupe->entry_heads, &dedupe->entries, oldest);
     source->oldest = entry->next_later;
     source->n--;
     give(&dedupe->entries, oldest);
@@ -345,18 +351,13 @@ static void make_place(struct rj_dedupe *dedupe, uint32_t adding)
 
 static uint32_t new_entry(struct rj_dedupe *dedupe, struct rj_dedupe_key key, uint64_t pos)
 {
-    if (!dedupe->entry_heads || dedupe->n > dedupe->entry_mask)
-        grow_entry_heads(dedupe);
-    uint32_t hash = (uint32_t)key.id, number = take(&dedupe->entries);
-    uint32_t *head = &dedupe->entry_heads[hash & dedupe->entry_mask];
+    uint32_t number = take(&dedupe->entries);
     *entry_at(dedupe, number) = (struct entry){
+        .found.hash = (uint32_t)key.id,
         .pos_low = (uint32_t)pos,
         .pos_high = (uint32_t)(pos >> 32),
-        .hash = hash,
-        .next_alike = *head,
     };
-    *head = number;
-    dedupe->n++;
+    list(&dedupe->entry_heads, &dedupe->entries, dedupe->n++, number);
     return number;
 }
 

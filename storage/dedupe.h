@@ -40,6 +40,12 @@ struct rj_dedupe_pool {
     uint32_t free;    /* 0 = none */
 };
 
+/* The first items of lists by hash; mask + 1 of them. */
+struct rj_dedupe_heads {
+    uint32_t *of; /* NULL: none yet */
+    size_t mask;
+};
+
 /* From `pos` on records are as young as this. */
 struct rj_dedupe_mark {
     uint64_t pos, ts_ms;
@@ -49,8 +55,7 @@ struct rj_dedupe {
     struct rj_dedupe_options options;
     uint64_t seed;
     struct rj_dedupe_pool entries, sources;
-    uint32_t *entry_heads, *source_heads;
-    size_t entry_mask, source_mask;
+    struct rj_dedupe_heads entry_heads, source_heads;
     size_t n, n_sources;
     uint32_t hand;                /* the source that it is at */
     struct rj_dedupe_mark *marks; /* ascending */

@@ -221,7 +221,7 @@ static void what_the_broker_refuses_comes_back_as_its_error(void **state)
     char long_name[257];
     memset(long_name, 'x', 256);
     long_name[256] = '\0';
-    static char large[1100 * 1000];
+    static char large[4000001];
     memset(large, '1', sizeof large);
     expect_refused(handle, &(struct rejoin_publish){.room = "", .data = "1"}, REJOIN_BAD_NAME);
     expect_refused(handle, &(struct rejoin_publish){.room = long_name, .data = "1"}, REJOIN_BAD_NAME);

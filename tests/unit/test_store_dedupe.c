@@ -108,7 +108,7 @@ static void an_id_costs_less_than_thirty_bytes(void **state)
     for (unsigned i = 0; i < IDS; i++)
         add(&dedupe, i % SOURCES, i, i + 1, 1);
     size_t bytes = dedupe.entries.n_given * dedupe.entries.size +
-                   (dedupe.entry_mask + 1) * sizeof *dedupe.entry_heads +
+                   (dedupe.entry_heads.mask + 1) * sizeof *dedupe.entry_heads.of +
                    dedupe.sources.n_given * dedupe.sources.size + dedupe.cap_marks * sizeof *dedupe.marks;
     assert_int_equal(dedupe.n, IDS);
     assert_true(bytes < 30 * (size_t)IDS);

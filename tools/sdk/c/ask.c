@@ -31,7 +31,7 @@ static void finish_ask(struct rejoin *handle, struct rj_sdk_call *call, enum rej
                        const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_ASK);
-    call->callback.answers(call->arg, status, status == REJOIN_OK ? answers_of(reply->ask) : NULL);
+    call->end.callback.answers(call->end.arg, status, status == REJOIN_OK ? answers_of(reply->ask) : NULL);
 }
 
 static enum rejoin_status start_ask(struct rejoin *handle, const struct rejoin_ask *ask,
@@ -53,15 +53,9 @@ static enum rejoin_status start_ask(struct rejoin *handle, const struct rejoin_a
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_ASK;
     command.ask = &body;
-    struct rj_sdk_call *call;
-    status = rj_sdk_call_start(handle, &command, finish_ask, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->is_said_once = true;
-    call->callback.answers = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {
+        .finish = finish_ask, .callback.answers = callback, .arg = arg, .is_said_once = true};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_ask(struct rejoin *handle, const struct rejoin_ask *ask,

@@ -7,12 +7,12 @@
 
 enum { FRAME_OVERHEAD = 64 }; /* header, Batch fields and the item's own key and length, with room to spare */
 
-static struct rj_sdk_call *add(struct rejoin *handle, const Rejoin__Item *item, rj_sdk_finish *finish)
+static void add(struct rejoin *handle, const Rejoin__Item *item, const struct rj_sdk_end *end)
 {
     struct rj_sdk_calls *calls = &handle->calls;
     struct rj_sdk_call *call = rj_calloc(1, sizeof *call);
     call->id = item->command->id;
-    call->finish = finish;
+    call->end = *end;
     rj_wire_pack(&item->base, &call->item);
     HASH_ADD(hh, calls->all, id, sizeof call->id, call);
     if (!calls->next)
@@ -20,7 +20,6 @@ static struct rj_sdk_call *add(struct rejoin *handle, const Rejoin__Item *item, 
     calls->bytes += call->item.len;
     handle->last_id = call->id;
     rj_sdk_wake_now(&handle->wake);
-    return call;
 }
 
 static Rejoin__Item item_of(struct rejoin *handle, Rejoin__Command *command)
@@ -32,8 +31,8 @@ static Rejoin__Item item_of(struct rejoin *handle, Rejoin__Command *command)
     return item;
 }
 
-enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *command, rj_sdk_finish *finish,
-                                     struct rj_sdk_call **out)
+enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *command,
+                                     const struct rj_sdk_end *end, uint64_t *id)
 {
     struct rj_sdk_calls *calls = &handle->calls;
     if (handle->link.state == RJ_SDK_LINK_REFUSED)
@@ -44,15 +43,15 @@ enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *com
         return rj_sdk_fail(handle, REJOIN_TOO_LARGE, "larger than max_unanswered_bytes");
     if (HASH_COUNT(calls->all) >= calls->most || calls->bytes > calls->most_bytes - size)
         return rj_sdk_fail(handle, REJOIN_BUSY, "too many calls wait for their answer");
-    *out = add(handle, &item, finish);
+    add(handle, &item, end);
+    *id = command->id;
     return REJOIN_OK;
 }
 
-struct rj_sdk_call *rj_sdk_call_start_answer(struct rejoin *handle, Rejoin__Command *command,
-                                             rj_sdk_finish *finish)
+void rj_sdk_call_start_answer(struct rejoin *handle, Rejoin__Command *command, const struct rj_sdk_end *end)
 {
     Rejoin__Item item = item_of(handle, command);
-    return add(handle, &item, finish);
+    add(handle, &item, end);
 }
 
 /* Takes the call out of the table; the caller frees it. */
@@ -74,7 +73,7 @@ static void end_call(struct rejoin *handle, struct rj_sdk_call *call, enum rejoi
                      const Rejoin__Reply *reply)
 {
     take(&handle->calls, call);
-    call->finish(handle, call, status, reply);
+    call->end.finish(handle, call, status, reply);
     free_call(call);
 }
 
@@ -104,7 +103,7 @@ void rj_sdk_calls_rewind(struct rejoin *handle)
     uint64_t first_unsaid = calls->next ? calls->next->id : handle->last_id + 1;
     while (call && call->id < first_unsaid) { /* callbacks may append further ones */
         struct rj_sdk_call *following = call->hh.next;
-        if (call->is_said_once) {
+        if (call->end.is_said_once) {
             rj_sdk_fail(handle, REJOIN_UNAVAILABLE, "the broker went away; this is not repeated");
             end_call(handle, call, REJOIN_UNAVAILABLE, NULL);
         }

@@ -26,11 +26,8 @@ struct rj_sdk_call;
 typedef void rj_sdk_finish(struct rejoin *handle, struct rj_sdk_call *call, enum rejoin_status status,
                            const Rejoin__Reply *reply);
 
-struct rj_sdk_call {
-    UT_hash_handle hh;  /* by id; the table's own order is the order of starting */
-    uint64_t id;        /* Command.id */
-    struct rj_buf item; /* the packed Item */
-    bool is_said_once;  /* a repetition would be a second one */
+/* What becomes of a call. */
+struct rj_sdk_end {
     rj_sdk_finish *finish;
     union {
         rejoin_on_published *published;
@@ -48,7 +45,15 @@ struct rj_sdk_call {
         rejoin_on_user *user;
     } callback; /* may be NULL */
     void *arg;
-    uint64_t job; /* of an answer to a job */
+    uint64_t job;      /* of an answer to a job */
+    bool is_said_once; /* a repetition would be a second one */
+};
+
+struct rj_sdk_call {
+    UT_hash_handle hh;  /* by id; the table's own order is the order of starting */
+    uint64_t id;        /* Command.id */
+    struct rj_buf item; /* the packed Item */
+    struct rj_sdk_end end;
 };
 
 struct rj_sdk_calls {
@@ -58,14 +63,13 @@ struct rj_sdk_calls {
     size_t most, most_bytes;
 };
 
-/* Starts a call of `command`, whose id is set here. On success `*out` is the call, owned by the table, for
- * the caller to set callback and arg. REJOIN_BUSY, REJOIN_TOO_LARGE, or the refusal of the link. */
-enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *command, rj_sdk_finish *finish,
-                                     struct rj_sdk_call **out);
+/* Starts a call of `command`, whose id is set here and goes to `*id` on success. REJOIN_BUSY,
+ * REJOIN_TOO_LARGE, or the refusal of the link. */
+enum rejoin_status rj_sdk_call_start(struct rejoin *handle, Rejoin__Command *command,
+                                     const struct rj_sdk_end *end, uint64_t *id);
 
 /* The same, whatever waits already: for answers to the broker, which are as many as it asks for. */
-struct rj_sdk_call *rj_sdk_call_start_answer(struct rejoin *handle, Rejoin__Command *command,
-                                             rj_sdk_finish *finish);
+void rj_sdk_call_start_answer(struct rejoin *handle, Rejoin__Command *command, const struct rj_sdk_end *end);
 
 /* Puts calls that are not on this stream yet into the frame being built, as many as fit. */
 void rj_sdk_calls_put(struct rejoin *handle);

@@ -85,7 +85,7 @@ static void put_refusal(struct rejoin *handle, uint64_t id, const char *code, co
 static void finish_answer(struct rejoin *handle, struct rj_sdk_call *call, enum rejoin_status status,
                           const Rejoin__Reply *reply)
 {
-    struct rj_sdk_job *job = find(handle, call->job);
+    struct rj_sdk_job *job = find(handle, call->end.job);
     if (job && status == REJOIN_TOO_LARGE && !reply && !job->was_too_large) {
         job->was_too_large = true;
         put_refusal(handle, job->id, rejoin_status_code(status), rejoin_strerror(status),
@@ -94,7 +94,7 @@ static void finish_answer(struct rejoin *handle, struct rj_sdk_call *call, enum 
         struct rejoin_service *service = job->service;
         forget(handle, job);
         if (service && status != REJOIN_OK && (reply || status == REJOIN_TOO_LARGE))
-            rj_sdk_service_unheard(service, call->job, status);
+            rj_sdk_service_unheard(service, call->end.job, status);
     }
 }
 
@@ -103,7 +103,8 @@ static void put_answer(struct rejoin *handle, Rejoin__Answer *answer)
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_ANSWER;
     command.answer = answer;
-    rj_sdk_call_start_answer(handle, &command, finish_answer)->job = answer->job;
+    rj_sdk_call_start_answer(handle, &command,
+                             &(struct rj_sdk_end){.finish = finish_answer, .job = answer->job});
 }
 
 void rj_sdk_jobs_refuse(struct rejoin *handle, uint64_t id, enum rejoin_status status, const char *message)

@@ -45,7 +45,8 @@ static void finish_presence(struct rejoin *handle, struct rj_sdk_call *call, enu
                             const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_PRESENCE);
-    call->callback.presence(call->arg, status, status == REJOIN_OK ? presence_of(reply->presence) : NULL);
+    call->end.callback.presence(call->end.arg, status,
+                                status == REJOIN_OK ? presence_of(reply->presence) : NULL);
 }
 
 static enum rejoin_status start_presence(struct rejoin *handle, const struct rejoin_presence_query *query,
@@ -64,14 +65,8 @@ static enum rejoin_status start_presence(struct rejoin *handle, const struct rej
     presence.count_only = query->count_only;
     command.kind_case = REJOIN__COMMAND__KIND_PRESENCE;
     command.presence = &presence;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_presence, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.presence = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_presence, .callback.presence = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_presence(struct rejoin *handle, const struct rejoin_presence_query *query,
@@ -137,7 +132,7 @@ static void finish_user(struct rejoin *handle, struct rj_sdk_call *call, enum re
                         const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_USER);
-    call->callback.user(call->arg, status, status == REJOIN_OK ? user_of(reply->user) : NULL);
+    call->end.callback.user(call->end.arg, status, status == REJOIN_OK ? user_of(reply->user) : NULL);
 }
 
 static enum rejoin_status start_user(struct rejoin *handle, const struct question *question,
@@ -152,14 +147,8 @@ static enum rejoin_status start_user(struct rejoin *handle, const struct questio
     user.limit = question->limit;
     command.kind_case = REJOIN__COMMAND__KIND_PRESENCE_USER;
     command.presence_user = &user;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_user, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.user = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_user, .callback.user = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_user(struct rejoin *handle, const char *nsp, const char *user, uint32_t limit,

@@ -29,8 +29,8 @@ static void finish_publish(struct rejoin *handle, struct rj_sdk_call *call, enum
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_PUBLISHED);
     if (status == REJOIN_OK)
         tell_published(reply->published, &result);
-    if (call->callback.published)
-        call->callback.published(call->arg, status, status == REJOIN_OK ? &result : NULL);
+    if (call->end.callback.published)
+        call->end.callback.published(call->end.arg, status, status == REJOIN_OK ? &result : NULL);
 }
 
 static enum rejoin_status start_publish(struct rejoin *handle, const struct rejoin_publish *publish,
@@ -51,15 +51,11 @@ static enum rejoin_status start_publish(struct rejoin *handle, const struct rejo
     command.kind_case = REJOIN__COMMAND__KIND_PUBLISH;
     command.publish = &body;
 
-    struct rj_sdk_call *call;
-    status = rj_sdk_call_start(handle, &command, finish_publish, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->is_said_once = publish->is_volatile;
-    call->callback.published = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_publish,
+                                   .callback.published = callback,
+                                   .arg = arg,
+                                   .is_said_once = publish->is_volatile};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_publish(struct rejoin *handle, const struct rejoin_publish *publish,

@@ -50,14 +50,14 @@ static void finish_history(struct rejoin *handle, struct rj_sdk_call *call, enum
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_HISTORY);
     struct rejoin_page *page = status == REJOIN_OK ? page_of(reply->history, handle->link.epoch) : NULL;
-    call->callback.page(call->arg, status, page);
+    call->end.callback.page(call->end.arg, status, page);
 }
 
 static void finish_stats(struct rejoin *handle, struct rj_sdk_call *call, enum rejoin_status status,
                          const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_STATS);
-    call->callback.metrics(call->arg, status, status == REJOIN_OK ? metrics_of(reply->stats) : NULL);
+    call->end.callback.metrics(call->end.arg, status, status == REJOIN_OK ? metrics_of(reply->stats) : NULL);
 }
 
 static enum rejoin_status start_history(struct rejoin *handle, const struct rejoin_query *query,
@@ -75,14 +75,8 @@ static enum rejoin_status start_history(struct rejoin *handle, const struct rejo
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_HISTORY;
     command.history = &history;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_history, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.page = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_history, .callback.page = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 static enum rejoin_status start_stats(struct rejoin *handle, rejoin_on_metrics *callback, void *arg,
@@ -94,14 +88,8 @@ static enum rejoin_status start_stats(struct rejoin *handle, rejoin_on_metrics *
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_STATS;
     command.stats = &stats;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_stats, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.metrics = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_stats, .callback.metrics = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_history(struct rejoin *handle, const struct rejoin_query *query,

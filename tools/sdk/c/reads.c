@@ -12,8 +12,8 @@ static void finish_read(struct rejoin *handle, struct rj_sdk_call *call, enum re
     struct rejoin_read_state state = {0};
     if (status == REJOIN_OK)
         state = (struct rejoin_read_state){reply->read->seq, reply->read->unread};
-    if (call->callback.read)
-        call->callback.read(call->arg, status, status == REJOIN_OK ? &state : NULL);
+    if (call->end.callback.read)
+        call->end.callback.read(call->end.arg, status, status == REJOIN_OK ? &state : NULL);
 }
 
 static enum rejoin_status start_read(struct rejoin *handle, const struct rejoin_read *read,
@@ -31,14 +31,8 @@ static enum rejoin_status start_read(struct rejoin *handle, const struct rejoin_
     message.forget = read->forget;
     command.kind_case = REJOIN__COMMAND__KIND_READ;
     command.read = &message;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_read, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.read = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_read, .callback.read = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_read(struct rejoin *handle, const struct rejoin_read *read,
@@ -106,7 +100,7 @@ static void finish_unread(struct rejoin *handle, struct rj_sdk_call *call, enum 
                           const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_UNREAD);
-    call->callback.unread(call->arg, status, status == REJOIN_OK ? unread_of(reply->unread) : NULL);
+    call->end.callback.unread(call->end.arg, status, status == REJOIN_OK ? unread_of(reply->unread) : NULL);
 }
 
 static enum rejoin_status start_unread(struct rejoin *handle, const struct question *question,
@@ -120,14 +114,8 @@ static enum rejoin_status start_unread(struct rejoin *handle, const struct quest
     unread.user = rj_sdk_text(question->user, "");
     command.kind_case = REJOIN__COMMAND__KIND_UNREAD;
     command.unread = &unread;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_unread, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.unread = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_unread, .callback.unread = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_unread(struct rejoin *handle, const char *nsp, const char *user,

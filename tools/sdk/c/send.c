@@ -40,8 +40,9 @@ static void finish_send(struct rejoin *handle, struct rj_sdk_call *call, enum re
                         const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_SEND);
-    if (call->callback.replies)
-        call->callback.replies(call->arg, status, status == REJOIN_OK ? replies_of(reply->send) : NULL);
+    if (call->end.callback.replies)
+        call->end.callback.replies(call->end.arg, status,
+                                   status == REJOIN_OK ? replies_of(reply->send) : NULL);
 }
 
 static bool is_given(const char *text)
@@ -70,15 +71,9 @@ static enum rejoin_status start_send(struct rejoin *handle, const struct rejoin_
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_SEND;
     command.send = &body;
-    struct rj_sdk_call *call;
-    status = rj_sdk_call_start(handle, &command, finish_send, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->is_said_once = true;
-    call->callback.replies = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {
+        .finish = finish_send, .callback.replies = callback, .arg = arg, .is_said_once = true};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_send(struct rejoin *handle, const struct rejoin_send *send,

@@ -143,7 +143,7 @@ void rejoin_unserve(struct rejoin_service **service, bool forget)
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_UNSERVE;
     command.unserve = &unserve;
-    rj_sdk_call_start_answer(handle, &command, finish_unserve);
+    rj_sdk_call_start_answer(handle, &command, &(struct rj_sdk_end){.finish = finish_unserve});
 }
 
 static void free_service(struct rejoin_service *service)

@@ -46,14 +46,15 @@ static void finish_sockets(struct rejoin *handle, struct rj_sdk_call *call, enum
                            const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_SOCKETS);
-    call->callback.sockets(call->arg, status, status == REJOIN_OK ? sockets_of(reply->sockets) : NULL);
+    call->end.callback.sockets(call->end.arg, status,
+                               status == REJOIN_OK ? sockets_of(reply->sockets) : NULL);
 }
 
 static void finish_rooms(struct rejoin *handle, struct rj_sdk_call *call, enum rejoin_status status,
                          const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_ROOMS);
-    call->callback.rooms(call->arg, status, status == REJOIN_OK ? rooms_of(reply->rooms) : NULL);
+    call->end.callback.rooms(call->end.arg, status, status == REJOIN_OK ? rooms_of(reply->rooms) : NULL);
 }
 
 static enum rejoin_status start_sockets(struct rejoin *handle, const struct rejoin_socket_query *query,
@@ -74,14 +75,8 @@ static enum rejoin_status start_sockets(struct rejoin *handle, const struct rejo
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_LIST_SOCKETS;
     command.list_sockets = &list;
-    struct rj_sdk_call *call;
-    status = rj_sdk_call_start(handle, &command, finish_sockets, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.sockets = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_sockets, .callback.sockets = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 static enum rejoin_status start_rooms(struct rejoin *handle, const struct rejoin_room_query *query,
@@ -97,14 +92,8 @@ static enum rejoin_status start_rooms(struct rejoin *handle, const struct rejoin
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_LIST_ROOMS;
     command.list_rooms = &list;
-    struct rj_sdk_call *call;
-    enum rejoin_status status = rj_sdk_call_start(handle, &command, finish_rooms, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.rooms = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_rooms, .callback.rooms = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_sockets_list(struct rejoin *handle, const struct rejoin_socket_query *query,

@@ -15,8 +15,9 @@ static void finish_affected(struct rejoin *handle, struct rj_sdk_call *call, enu
                             const Rejoin__Reply *reply)
 {
     status = rj_sdk_check_result(handle, status, reply, REJOIN__REPLY__RESULT_AFFECTED);
-    if (call->callback.affected)
-        call->callback.affected(call->arg, status, status == REJOIN_OK ? reply->affected->sockets : 0);
+    if (call->end.callback.affected)
+        call->end.callback.affected(call->end.arg, status,
+                                    status == REJOIN_OK ? reply->affected->sockets : 0);
 }
 
 static enum rejoin_status start_affected(struct rejoin *handle, const struct request *request,
@@ -46,14 +47,8 @@ static enum rejoin_status start_affected(struct rejoin *handle, const struct req
     case REJOIN__COMMAND__KIND_LEAVE_SOCKETS: command.leave_sockets = &leave; break;
     default: command.disconnect_sockets = &disconnect; break;
     }
-    struct rj_sdk_call *call;
-    status = rj_sdk_call_start(handle, &command, finish_affected, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.affected = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_affected, .callback.affected = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 struct waiting {
@@ -156,8 +151,8 @@ static void finish_done(struct rejoin *handle, struct rj_sdk_call *call, enum re
                         const Rejoin__Reply *reply)
 {
     (void)handle, (void)reply;
-    if (call->callback.done)
-        call->callback.done(call->arg, status);
+    if (call->end.callback.done)
+        call->end.callback.done(call->end.arg, status);
 }
 
 static enum rejoin_status start_set_data(struct rejoin *handle, const struct data_request *request,
@@ -174,14 +169,8 @@ static enum rejoin_status start_set_data(struct rejoin *handle, const struct dat
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_SET_DATA;
     command.set_data = &set;
-    struct rj_sdk_call *call;
-    status = rj_sdk_call_start(handle, &command, finish_done, &call);
-    if (status != REJOIN_OK)
-        return status;
-    call->callback.done = callback;
-    call->arg = arg;
-    *id = call->id;
-    return REJOIN_OK;
+    const struct rj_sdk_end end = {.finish = finish_done, .callback.done = callback, .arg = arg};
+    return rj_sdk_call_start(handle, &command, &end, id);
 }
 
 enum rejoin_status rejoin_socket_set_data(struct rejoin *handle, const char *nsp, const char *sid,
