@@ -180,13 +180,17 @@ void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle)
     rj_peer_put(&gateway->peer, &item);
 }
 
-void rj_gateway_kick_all(struct rj_broker *broker, struct rj_gateway *gateway, const char *why)
+/* They stand in the order in which they were attached. */
+bool rj_gateway_kick_older(struct rj_broker *broker, struct rj_gateway *gateway, uint64_t serial, size_t most,
+                           const char *why)
 {
-    struct rj_session *session, *next;
-    HASH_ITER (by_handle, gateway->clients, session, next) {
-        rj_gateway_kick(gateway, session->handle, why);
-        rj_detach(broker, session, RJ_REASON_DROPPED);
+    for (; gateway->clients && gateway->clients->serial <= serial; most--) {
+        if (most == 0)
+            return false;
+        rj_gateway_kick(gateway, gateway->clients->handle, why);
+        rj_detach(broker, gateway->clients, RJ_REASON_DROPPED);
     }
+    return true;
 }
 
 bool rj_gateways_sweep(struct rj_broker *broker)

@@ -32,6 +32,9 @@ struct rj_gateway {
     struct rj_joining *joinings;        /* while not LIVE: joins of members, see rooms.c */
     struct rj_refill_read *refill_read; /* while LAGGING: a chunk that is on its way; else NULL */
     uint64_t refill_fresh_ms;           /* as a session's replay_fresh_ms */
+    uint64_t refill_raises;  /* of rooms' floors that this refill has seen (rj_store_visit_raised) */
+    uint64_t refill_dropped; /* its clients that were attached up to here are to go; a serial; 0: none */
+    uint64_t refill_resumes; /* … and then it goes on from there */
 };
 
 struct rj_gateways {
@@ -55,8 +58,10 @@ struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t 
 /* Says to drop a client's transport; lost when there is no stream. The gateway does not answer: the caller
  * detaches the session. `why` is for its log. */
 void rj_gateway_kick(struct rj_gateway *gateway, uint64_t handle, const char *why);
-/* Drops and detaches all its clients. */
-void rj_gateway_kick_all(struct rj_broker *broker, struct rj_gateway *gateway, const char *why);
+/* Drops and detaches its clients that were attached up to that serial, at most `most` of them. True: these
+ * were all. */
+bool rj_gateway_kick_older(struct rj_broker *broker, struct rj_gateway *gateway, uint64_t serial, size_t most,
+                           const char *why);
 /* Asks for a sign of life of a client; dropped when there is no stream. */
 void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle);
 

@@ -14,6 +14,7 @@ enum {
     CHUNK_BYTES = 256 << 10,
     FRESH_RECORDS = 256, /* as in replay.c; the log is passed record by record here */
     FRESH_MS = 1000,
+    CUTS_A_TURN = 1000, /* clients that have missed something */
 };
 
 static const struct rj_store_budget chunk = {CHUNK_RECORDS, CHUNK_BYTES};
@@ -25,7 +26,8 @@ struct rj_refill_read {
     struct rj_store_reading *reading;
     uint64_t stream; /* that it was asked for */
     uint64_t upto;   /* what was delivered then */
-    bool is_checked; /* for gaps, by drop_gaps */
+    bool is_checked; /* for gaps, by drop_gaps … */
+    bool may_show;   /* … and nobody is there any more who must not see what follows */
 };
 
 static void forget_read(struct rj_gateway *gateway)
@@ -36,7 +38,7 @@ static void forget_read(struct rj_gateway *gateway)
 
 void rj_refill_stop(struct rj_gateway *gateway)
 {
-    gateway->refill_fresh_ms = 0;
+    gateway->refill_fresh_ms = gateway->refill_raises = gateway->refill_dropped = 0;
     if (!gateway->refill_read)
         return;
     rj_store_read_cancel(gateway->refill_read->reading);
@@ -58,31 +60,104 @@ static bool send_one(struct rj_broker *broker, struct rj_gateway *gateway,
     return rj_peer_has_bulk_room(&gateway->peer);
 }
 
-/* The log does not tell of what the limits of single rooms have trimmed. Whoever misses such a message comes
- * back and is judged by itself, so its connection ends before it gets anything later. Sessions that are
- * replayed to find out on their own. To be asked no sooner than the log is read. */
-static void drop_gaps(struct rj_broker *broker, struct rj_gateway *gateway)
+/* ------------------------------------------------------------------------------------------ what is missed
+ */
+
+struct dropping {
+    struct rj_broker *broker;
+    struct rj_gateway *gateway;
+    size_t left; /* cuts in this turn */
+};
+
+static void cut(struct dropping *dropping, struct rj_session *session)
 {
+    rj_gateway_kick(dropping->gateway, session->handle, "gap");
+    /* The gateway lets go of it without another word. */
+    rj_detach(dropping->broker, session, RJ_REASON_DROPPED);
+    dropping->left--;
+}
+
+/* Whether the session is to get what lies between, and is not replayed, which finds that out on its own. */
+static bool misses(const struct dropping *dropping, const struct rj_session *session, rj_room_id room,
+                   uint64_t floor_pos)
+{
+    const struct rj_membership *membership = rj_session_membership(session, room);
+    return session->gateway == dropping->gateway && !session->is_replaying &&
+           floor_pos > dropping->gateway->upto && membership && floor_pos > membership->since_pos;
+}
+
+/* Going from the last member down, since a cut moves the last one into the gap; with the last member the room
+ * itself may go. */
+static bool on_raised(void *ctx, rj_room_id id, uint64_t floor_pos)
+{
+    struct dropping *dropping = ctx;
+    struct rj_room *room = rj_room_find(&dropping->broker->rooms, id);
+    if (!room || !(room->members.gateways >> dropping->gateway->peer.slot & 1))
+        return true;
+    rj_room_ref(&dropping->broker->rooms, id, rj_room_key(room));
+    for (uint32_t place = room->members.n; place-- > 0 && dropping->left;) {
+        struct rj_session *session = room->members.list[place].session;
+        if (misses(dropping, session, id, floor_pos))
+            cut(dropping, session);
+    }
+    rj_room_unref(&dropping->broker->rooms, room);
+    return dropping->left > 0;
+}
+
+/* When the store cannot tell which rooms it was. */
+static void check_all(struct dropping *dropping)
+{
+    struct rj_broker *broker = dropping->broker;
     struct rj_session *session, *next;
-    if (!broker->retention.n)
-        return;
-    HASH_ITER (by_handle, gateway->clients, session, next) {
-        bool is_gap = !session->is_replaying && rj_replay_check(broker, session, gateway->upto) == RJ_GAP;
+    HASH_ITER (by_handle, dropping->gateway->clients, session, next) {
+        bool is_gap =
+            !session->is_replaying && rj_replay_check(broker, session, dropping->gateway->upto) == RJ_GAP;
         rj_arena_reset(&broker->arena);
-        if (!is_gap)
-            continue;
-        rj_gateway_kick(gateway, session->handle, "gap");
-        rj_detach(broker, session, RJ_REASON_DROPPED); /* the gateway lets go of it without another word */
+        if (is_gap)
+            cut(dropping, session);
+        if (dropping->left == 0)
+            return;
     }
 }
 
-/* What its clients miss cannot be told here: they come back, and each session is judged by itself. */
+/* The log does not tell of what the limits of single rooms have trimmed. Whoever misses such a message comes
+ * back and is judged by itself, so its connection ends before it gets anything later. To be asked no sooner
+ * than the log is read. False: there are more of them than a turn has time for, and nothing may be shown yet.
+ */
+static bool drop_gaps(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    struct dropping dropping = {broker, gateway, CUTS_A_TURN};
+    uint64_t raises = gateway->refill_raises;
+    if (!broker->retention.n)
+        return true;
+    if (!rj_store_visit_raised(broker->store, gateway->upto, &raises, on_raised, &dropping))
+        check_all(&dropping);
+    if (dropping.left == 0)
+        return false;
+    gateway->refill_raises = raises;
+    return true;
+}
+
+/* What its clients miss cannot be told here: they come back, and each session is judged by itself. Then it
+ * goes on with what was not delivered yet; whoever is attached from now on has begun, or is replayed, on its
+ * own. */
 static void skip_to_end(struct rj_broker *broker, struct rj_gateway *gateway, enum rj_status status)
 {
     rj_log(RJ_LOG_WARN, "refill_failed", RJ_KV_STR("gateway", gateway->peer.id),
            RJ_KV_STR("reason", rj_status_code(status)), RJ_KV_U64("after", gateway->upto));
-    rj_gateway_kick_all(broker, gateway, "missed messages are no longer kept");
-    gateway->upto = broker->delivered;
+    gateway->refill_dropped = broker->directory.last_serial;
+    gateway->refill_resumes = broker->delivered;
+}
+
+/* True: they have all gone. */
+static bool drop_some(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    if (!rj_gateway_kick_older(broker, gateway, gateway->refill_dropped, CUTS_A_TURN,
+                               "missed messages are no longer kept"))
+        return false;
+    gateway->refill_dropped = 0;
+    gateway->upto = gateway->refill_resumes;
+    return true;
 }
 
 /* ------------------------------------------------------------------------------------------ reading later */
@@ -93,9 +168,9 @@ static bool on_read_record(void *ctx, const struct rj_store_record *record)
     if (read->gateway->peer.stream != read->stream)
         return false;
     if (!read->is_checked)
-        drop_gaps(read->broker, read->gateway);
+        read->may_show = drop_gaps(read->broker, read->gateway);
     read->is_checked = true;
-    return send_one(read->broker, read->gateway, record);
+    return read->may_show && send_one(read->broker, read->gateway, record);
 }
 
 static void on_read(void *ctx, enum rj_status status, uint64_t reached)
@@ -105,17 +180,17 @@ static void on_read(void *ctx, enum rj_status status, uint64_t reached)
     struct rj_gateway *gateway = read->gateway;
     bool is_same_stream = gateway->peer.stream == read->stream;
     bool was_all = status == RJ_OK && reached >= read->upto;
-    bool is_checked = read->is_checked;
+    bool is_checked = read->is_checked, may_show = read->may_show;
     forget_read(gateway);
     if (!is_same_stream || status == RJ_CLOSED)
         return;
     if (!is_checked)
-        drop_gaps(broker, gateway);
+        may_show = drop_gaps(broker, gateway);
     if (status != RJ_OK)
         skip_to_end(broker, gateway, status);
-    else
+    else if (may_show)
         gateway->upto = reached;
-    gateway->refill_fresh_ms = was_all ? broker->now_ms : 0;
+    gateway->refill_fresh_ms = was_all && may_show ? broker->now_ms : 0;
 }
 
 static void read_later(struct rj_broker *broker, struct rj_gateway *gateway)
@@ -155,7 +230,8 @@ static void read_now(struct rj_broker *broker, struct rj_gateway *gateway)
 {
     struct fresh_visit visit = {broker, gateway};
     uint64_t reached = gateway->upto;
-    drop_gaps(broker, gateway);
+    if (!drop_gaps(broker, gateway))
+        return;
     enum rj_status status = rj_store_read_log(broker->store, gateway->upto, broker->delivered, chunk,
                                               on_fresh_record, &visit, &reached);
     if (status != RJ_OK)
@@ -177,6 +253,8 @@ static void go_live(struct rj_broker *broker, struct rj_gateway *gateway)
 static void step_one(struct rj_broker *broker, struct rj_gateway *gateway)
 {
     if (gateway->refill_read || !rj_peer_has_bulk_room(&gateway->peer))
+        return;
+    if (gateway->refill_dropped && !drop_some(broker, gateway))
         return;
     if (gateway->upto < broker->delivered && !is_fresh(broker, gateway)) {
         read_later(broker, gateway);

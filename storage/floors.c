@@ -60,10 +60,36 @@ void rj_floors_raise(struct rj_store *store, struct rj_floor floor)
         rj_store_rooms_mark(&store->rooms, room->id);
 }
 
+/* What was forgotten has nobody who could miss something of it. */
+static void note(struct rj_store *store, rj_room_id id)
+{
+    struct rj_store_room *room = rj_store_rooms_get(&store->rooms, id);
+    if (!room->is_forgotten)
+        rj_raised_note(&store->rooms.raised, &room->raised, id, room->floor_pos);
+}
+
+bool rj_store_visit_raised(struct rj_store *store, uint64_t after, uint64_t *since,
+                           rj_store_raised_visit *visit, void *ctx)
+{
+    const struct rj_raised_list *list = &store->rooms.raised;
+    bool is_complete = after >= list->lost_pos || *since >= list->lost_number;
+    for (const struct rj_raised *raised = is_complete ? list->latest : NULL; raised; raised = raised->next) {
+        if (raised->number <= *since || raised->top <= after)
+            break;
+        uint64_t floor_pos = rj_store_rooms_get(&store->rooms, raised->room)->floor_pos;
+        if (floor_pos > after && !visit(ctx, raised->room, floor_pos))
+            return true;
+    }
+    *since = list->n;
+    return is_complete;
+}
+
 void rj_floors_raised(struct rj_store *store, const struct rj_store_batch *batch)
 {
-    for (size_t i = 0; i < batch->n_floors; i++)
+    for (size_t i = 0; i < batch->n_floors; i++) {
         rj_floors_raise(store, batch->floors[i]);
+        note(store, batch->floors[i].room);
+    }
     if (batch->n_floors)
         store->index.floors_done = batch->floors_number;
 }

@@ -290,5 +290,6 @@ enum rj_status rj_engine_recover(struct rj_store *store, struct rj_buf *why)
     if (status == RJ_OK)
         status = rj_known_rebuild(store, &reader);
     rj_env_read_done(&store->env, &reader);
+    rj_raised_init(&store->rooms.raised, store->completed);
     return status;
 }

@@ -21,6 +21,7 @@ void rj_store_rooms_init(struct rj_store_rooms *rooms, struct rj_env *env, const
 
 static void free_room(struct rj_store_room *room)
 {
+    free(room->raised);
     free(room->key);
     free(room->pending);
     free(room);
@@ -346,6 +347,7 @@ static void unload(struct rj_store_rooms *rooms, struct rj_store_room *room)
         *page = NULL;
     }
     rooms->n_loaded--;
+    rj_raised_forget(&rooms->raised, &room->raised);
     free_room(room);
 }
 

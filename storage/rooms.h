@@ -27,6 +27,7 @@
 #include "storage/hash.h"
 #include "storage/layout.h"
 #include "storage/limits.h"
+#include "storage/raised.h"
 
 struct rj_store_room {
     /* What each append touches comes first: of 100,000 rooms little stays in the processor's caches. */
@@ -52,7 +53,8 @@ struct rj_store_room {
     uint64_t swept_pos;       /* of the last entry that is written or handed over, trimmed or not; 0 = none */
     uint64_t
         planned_floor; /* the floor_seq that is on its way to the disk (floors.h); never below floor_seq */
-    uint64_t bytes;    /* from planned_floor to accepted_seq; kept only under a limit of bytes */
+    struct rj_raised *raised; /* NULL while no limit has raised its floor */
+    uint64_t bytes;           /* from planned_floor to accepted_seq; kept only under a limit of bytes */
 };
 
 enum { RJ_ROOMS_A_PAGE = 1024 };
@@ -77,6 +79,7 @@ struct rj_store_rooms {
     struct rj_hash_table names; /* hash of key -> id, of rooms whose key is known */
     rj_room_id *touched;
     size_t n_touched, cap_touched;
+    struct rj_raised_list raised;
 };
 
 /* `limits` must live as long as the rooms. */

@@ -274,6 +274,16 @@ enum rj_status rj_store_read_log(struct rj_store *store, uint64_t after, uint64_
                                  struct rj_store_budget budget, rj_store_visit *visit, void *ctx,
                                  uint64_t *reached);
 
+/* The rooms of which something above `after` has been trimmed by limits of their own, as far as their floors
+ * have risen since the call that has set `*since` (0: whenever that was). The latest first; the visitor
+ * returns false to end it. True: these were all, and `*since` is set for the next call, unless the visitor
+ * has ended it. False: that cannot be told any more, so each room is to be looked at (rj_store_check_kept);
+ * nothing was visited, and `*since` is set all the same. What is trimmed by the log's own age is not told of
+ * here: a reading of the log ends with RJ_GAP there. */
+typedef bool rj_store_raised_visit(void *ctx, rj_room_id room, uint64_t floor_pos);
+bool rj_store_visit_raised(struct rj_store *store, uint64_t after, uint64_t *since,
+                           rj_store_raised_visit *visit, void *ctx);
+
 /* Whether everything of these rooms that lies above `after` and above their own after_pos is still kept:
  * RJ_OK or RJ_GAP. Looks at nothing but the floors. */
 enum rj_status rj_store_check_kept(struct rj_store *store, const struct rj_store_reach *rooms, size_t n_rooms,

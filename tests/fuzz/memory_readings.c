@@ -216,6 +216,19 @@ enum rj_status rj_store_check_kept(struct rj_store *store, const struct rj_store
     return RJ_OK;
 }
 
+/* Without a memory for when they rose: all of them, each time. */
+bool rj_store_visit_raised(struct rj_store *store, uint64_t after, uint64_t *since,
+                           rj_store_raised_visit *visit, void *ctx)
+{
+    *since = 1;
+    for (uint32_t i = 0; i < store->n_rooms; i++) {
+        uint64_t floor_pos = store->rooms[i].state.floor_pos;
+        if (floor_pos > after && !visit(ctx, i + 1, floor_pos))
+            return true;
+    }
+    return true;
+}
+
 enum rj_status rj_store_history(struct rj_store *store, rj_room_id room, enum rj_history_order order,
                                 uint64_t seq, struct rj_store_budget budget, rj_store_visit *visit, void *ctx)
 {

@@ -1,0 +1,158 @@
+/* A gateway that was without a stream for longer than its rooms keep messages, with more clients than a turn
+ * has time to cut: each of them goes before anything later comes, and whoever comes meanwhile misses nothing.
+ */
+#include "tests/process/rejoin_support.h"
+
+enum { AT_ONCE = 100, CLIENTS = 25 * AT_ONCE, MISSED = 20 };
+
+static uint64_t add_connect(struct rj_test_peer *peer, uint64_t client)
+{
+    Rejoin__Connect connect = REJOIN__CONNECT__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    connect.namespace_ = "/";
+    command.kind_case = REJOIN__COMMAND__KIND_CONNECT;
+    command.connect = &connect;
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+static uint64_t add_join(struct rj_test_peer *peer, uint64_t client, char *room)
+{
+    Rejoin__Join join = REJOIN__JOIN__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    join.room = room;
+    command.kind_case = REJOIN__COMMAND__KIND_JOIN;
+    command.join = &join;
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+static void add_attach(struct rj_test_peer *peer, uint64_t client, struct who *who)
+{
+    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    attach.pid = who->pid;
+    attach.sid = who->sid;
+    attach.incarnation = who->incarnation;
+    attach.namespace_ = "/";
+    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
+    command.attach = &attach;
+    rj_test_peer_add_command(peer, client, &command);
+}
+
+/* Clients `first` to `last` - 1. */
+static void enter_some(struct rj_test_peer *peer, struct who *who, char *room, uint64_t first, uint64_t last)
+{
+    uint64_t ids[AT_ONCE];
+    for (uint64_t client = first; client < last; client++)
+        ids[client - first] = add_connect(peer, client);
+    rj_test_peer_flush(peer);
+    for (uint64_t client = first; client < last; client++) {
+        const Rejoin__Connected *answer = connected(rj_test_peer_reply(peer, ids[client - first]));
+        snprintf(who[client].pid, sizeof who[client].pid, "%s", answer->pid);
+        snprintf(who[client].sid, sizeof who[client].sid, "%s", answer->sid);
+        who[client].incarnation = answer->incarnation;
+        ids[client - first] = add_join(peer, client, room);
+    }
+    rj_test_peer_flush(peer);
+    for (uint64_t client = first; client < last; client++) {
+        const Rejoin__Reply *reply = rj_test_peer_reply(peer, ids[client - first]);
+        assert_true(reply && !reply->error);
+    }
+}
+
+/* Clients 1 to CLIENTS, all in the room. */
+static void enter_all(struct rj_test_peer *peer, struct who *who, char *room)
+{
+    for (uint64_t first = 1; first <= CLIENTS; first += AT_ONCE)
+        enter_some(peer, who, room, first, first + AT_ONCE);
+}
+
+/* The gateway comes back on a fresh stream, with what it had up to `upto` and all its clients, and nothing
+ * else is said. */
+static void come_back(struct world *world, struct who *who, uint64_t upto)
+{
+    world->a = (struct rj_test_peer){0};
+    rj_test_peer_open(&world->a, world->broker.gateways);
+    assert_non_null(rj_test_peer_hello_gateway(&world->a, "gateway-a", world->epoch, upto));
+    for (uint64_t client = 1; client <= CLIENTS; client++)
+        add_attach(&world->a, client, &who[client]);
+    rj_test_peer_ready(&world->a);
+}
+
+/* In what has come, each client is cut once; nothing of the room stands before. */
+static void assert_all_are_cut(struct rj_test_peer *peer, uint64_t upto)
+{
+    static bool is_cut[CLIENTS + 1];
+    size_t n_cut = 0;
+    memset(is_cut, 0, sizeof is_cut);
+    for (size_t i = 0; i < peer->n_items && n_cut < CLIENTS; i++) {
+        const Rejoin__Item *item = peer->items[i];
+        if (!item)
+            continue;
+        assert_false(item->kind_case == REJOIN__ITEM__KIND_DELIVER && item->deliver->pos > upto);
+        if (item->kind_case != REJOIN__ITEM__KIND_KICK)
+            continue;
+        assert_false(is_cut[item->kick->client]);
+        is_cut[item->kick->client] = true;
+        n_cut++;
+    }
+    assert_int_equal(n_cut, CLIENTS);
+}
+
+/* A new client of the gateway is served: it joins, and gets what is said then and nothing else. */
+static void assert_serves(struct world *world, char *room)
+{
+    enter(&world->a, CLIENTS + 1, room);
+    uint64_t pos = say(&world->b, 1, room, "2")->pos;
+    const Rejoin__Deliver *deliver = rj_test_peer_deliver(&world->a, 0, RJ_TEST_DEADLINE_MS);
+    assert_true(deliver && deliver->pos == pos);
+}
+
+static void more_clients_than_a_turn_cuts_go_before_what_follows_a_gap(void **state)
+{
+    (void)state;
+    static struct who who[CLIENTS + 1];
+    struct world world;
+    open_world(&world, (const char *[]){"--retention-rules", "tea count=5", NULL});
+    enter_all(&world.a, who, "tea");
+    enter(&world.b, 1, "tea");
+    uint64_t upto = say(&world.b, 1, "tea", "0")->pos;
+    rj_test_peer_close(&world.a);
+    for (unsigned i = 0; i < MISSED; i++)
+        say(&world.b, 1, "tea", "1");
+    come_back(&world, who, upto);
+    assert_true(
+        rj_eventually(RJ_TEST_DEADLINE_MS, rj_test_peer_metric(&world.a, "rejoin_broker_sessions") == 1));
+    assert_all_are_cut(&world.a, upto);
+    assert_serves(&world, "tea");
+    close_world(&world);
+}
+
+/* The whole log has let go of what the gateway missed. */
+static void more_clients_than_a_turn_cuts_go_when_a_refill_fails(void **state)
+{
+    (void)state;
+    static struct who who[CLIENTS + 1];
+    struct world world;
+    open_world(&world, (const char *[]){"--retention", "1000", NULL});
+    enter_all(&world.a, who, "tea");
+    enter(&world.b, 1, "tea");
+    uint64_t upto = say(&world.b, 1, "tea", "0")->pos;
+    rj_test_peer_close(&world.a);
+    say(&world.b, 1, "tea", "1");
+    double trimmed = rj_test_peer_metric(&world.b, "rejoin_store_trimmed_total");
+    assert_true(rj_eventually(RJ_TEST_DEADLINE_MS,
+                              rj_test_peer_metric(&world.b, "rejoin_store_trimmed_total") >= trimmed + 2));
+    come_back(&world, who, upto);
+    assert_true(
+        rj_eventually(RJ_TEST_DEADLINE_MS, rj_test_peer_metric(&world.a, "rejoin_broker_sessions") == 1));
+    assert_all_are_cut(&world.a, upto);
+    assert_serves(&world, "tea");
+    close_world(&world);
+}
+
+static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(more_clients_than_a_turn_cuts_go_before_what_follows_a_gap),
+    cmocka_unit_test(more_clients_than_a_turn_cuts_go_when_a_refill_fails),
+};
+
+RJ_TEST_MAIN(tests)
