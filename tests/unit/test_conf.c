@@ -176,7 +176,34 @@ static void a_namespace_that_would_be_too_long_is_told_of(void **state)
     assert_told("--namespaces", "tea", "namespaces: ");
 }
 
+/* A page that anybody may own must not act for its visitors. */
+static void credentials_and_cookies_need_settings_that_go_with_them(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *origins, *credentials, *cookie;
+        bool is_fine;
+    } cases[] = {
+        {"*", "off", "io", true},         {"http://a,http://b", "on", "", true},
+        {"*", "on", "", false},           {"http://a,*", "on", "", false},
+        {"http://a", "on", "a b", false}, {"http://a", "on", "a;Domain", false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        char *args[] = {
+            "rejoin-gateway", "--broker", "ipc://g", "--cors-origins", NULL, "--cors-credentials", NULL,
+            "--cookie",       NULL,       NULL};
+        args[4] = (char *)(uintptr_t)cases[i].origins;
+        args[6] = (char *)(uintptr_t)cases[i].credentials;
+        args[8] = (char *)(uintptr_t)cases[i].cookie;
+        struct run run = run_gateway(args, 9);
+        if ((run.outcome == RJ_SETTINGS_RUN) != cases[i].is_fine)
+            fail_msg("case %zu: %s", i, run.text);
+        free(run.text);
+    }
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test(credentials_and_cookies_need_settings_that_go_with_them),
     cmocka_unit_test(numbers_are_taken_up_to_their_bounds_and_not_beyond),
     cmocka_unit_test(a_namespace_that_would_be_too_long_is_told_of),
 };
