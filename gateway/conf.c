@@ -44,7 +44,8 @@ static const struct rj_setting table[] = {
     {.name = "handshake-headers", .type = RJ_SETTING_LIST, .field = FIELD(handshake_headers), .fallback = "",
      .help = "request headers that backends are told of, beside the usual ones"},
     {.name = "client-dir", .type = RJ_SETTING_TEXT, .field = FIELD(client_dir),
-     .help = "folder of socket.io-client's dist files, served under the path"},
+     .help = "folder of socket.io-client's dist files, served under the path; unless given, "
+             "../share/rejoin/client beside the program; empty = none"},
     {.name = "page-dir", .type = RJ_SETTING_TEXT, .field = FIELD(page_dir),
      .help = "folder of static pages, served at /"},
 

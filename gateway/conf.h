@@ -21,7 +21,7 @@ struct rj_gateway_conf {
     bool cors_credentials;
     char *cookie;             /* NULL or empty: none */
     char **handshake_headers; /* further ones that backends are told of */
-    char *client_dir;         /* NULL: no client bundle */
+    char *client_dir;         /* NULL: where bundle.h says; empty: no client bundle */
     char *page_dir;           /* NULL: no pages */
 
     uint64_t max_payload_bytes;

@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <sys/resource.h>
 
+#include "gateway/frontends/bundle.h"
 #include "gateway/frontends/eio.h"
 #include "gateway/frontends/files.h"
 #include "gateway/frontends/listener.h"
@@ -155,11 +156,6 @@ void rj_socketio_flush(struct rj_socketio *front)
 
 /* --------------------------------------------------------------------------------------------- opening */
 
-static bool is_bundle_file(const char *name)
-{
-    return strncmp(name, "socket.io.", 10) == 0 && (strstr(name, ".js") || strstr(name, ".map"));
-}
-
 static void open_files(const char *dir, const char *path, bool (*accepts)(const char *name),
                        const struct rj_cors *cors, struct rj_files **out)
 {
@@ -184,7 +180,10 @@ static void add_routes(struct rj_socketio *front)
 {
     const struct rj_gateway_conf *conf = front->gateway->conf;
     const struct rj_cors cors = {conf->cors_origins, conf->cors_credentials};
-    open_files(conf->client_dir, conf->path, is_bundle_file, &cors, &front->client_files);
+    struct rj_buf found = {0};
+    open_files(conf->client_dir ? conf->client_dir : rj_bundle_dir(&found), conf->path, rj_bundle_has, &cors,
+               &front->client_files);
+    rj_buf_free(&found);
     open_files(conf->page_dir, "/", NULL, NULL, &front->page_files);
     if (front->client_files)
         add_route(front,

@@ -1,7 +1,8 @@
 // Polling, WebSocket and the upgrade between them, as the stock client and the protocol see them.
 
 import assert from "node:assert/strict";
-import { readFileSync } from "node:fs";
+import { cpSync, readFileSync } from "node:fs";
+import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 import { MODES } from "./support/client.mjs";
@@ -137,7 +138,8 @@ test("requests that are no Engine.IO are answered as the reference answers them"
 
 test("the client library is served with an ETag", async (scope) => {
   const url = scope.cluster.url();
-  for (const file of ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.js.map"]) {
+  const bundles = ["socket.io.js", "socket.io.min.js", "socket.io.esm.min.js", "socket.io.msgpack.min.js"];
+  for (const file of bundles.flatMap((bundle) => [bundle, `${bundle}.map`])) {
     const answer = await request(url, `/socket.io/${file}`);
     assert.equal(answer.status, 200, file);
     assert.equal(answer.text, readFileSync(`${DIST}/${file}`, "utf8"));
@@ -145,6 +147,25 @@ test("the client library is served with an ETag", async (scope) => {
     const again = await request(url, `/socket.io/${file}`, { headers: { "if-none-match": answer.headers.etag } });
     assert.deepEqual([again.status, again.text], [304, ""]);
   }
+});
+
+test.alone("the client library is found beside the program when no setting says where it is", {}, async (scope) => {
+  const [gateway] = scope.gateways;
+  const { folder } = scope.cluster;
+  const served = async () => (await request(gateway.url, "/socket.io/socket.io.min.js")).status;
+  await gateway.stop();
+  cpSync(gateway.file, join(folder, "bin", "rejoin-gateway"));
+  gateway.file = join(folder, "bin", "rejoin-gateway");
+  await gateway.start();
+  assert.equal(await served(), 400); // a request without a transport
+  await gateway.stop();
+  cpSync(DIST, join(folder, "share", "rejoin", "client"), { recursive: true });
+  await gateway.start();
+  assert.equal(await served(), 200);
+  await gateway.stop();
+  gateway.settings["client-dir"] = "";
+  await gateway.start();
+  assert.equal(await served(), 400);
 });
 
 test.alone("clients stay connected through many heartbeats, silent ones are closed", LIVELY, async (scope) => {
