@@ -41,8 +41,6 @@ static const struct rj_setting table[] = {
      .help = "those pages may send cookies; the origins must be named then"},
     {.name = "cookie", .type = RJ_SETTING_TEXT, .field = FIELD(cookie), .fallback = "",
      .help = "name of a cookie with the connection's id, for load balancers; empty = none"},
-    {.name = "handshake-headers", .type = RJ_SETTING_LIST, .field = FIELD(handshake_headers), .fallback = "",
-     .help = "request headers that backends are told of, beside the usual ones"},
     {.name = "client-dir", .type = RJ_SETTING_TEXT, .field = FIELD(client_dir),
      .help = "folder of socket.io-client's dist files, served under the path; unless given, "
              "../share/rejoin/client beside the program; empty = none"},

@@ -19,10 +19,9 @@ struct rj_gateway_conf {
     bool recovery;
     char **cors_origins; /* empty: CORS off */
     bool cors_credentials;
-    char *cookie;             /* NULL or empty: none */
-    char **handshake_headers; /* further ones that backends are told of */
-    char *client_dir;         /* NULL: where bundle.h says; empty: no client bundle */
-    char *page_dir;           /* NULL: no pages */
+    char *cookie;     /* NULL or empty: none */
+    char *client_dir; /* NULL: where bundle.h says; empty: no client bundle */
+    char *page_dir;   /* NULL: no pages */
 
     uint64_t max_payload_bytes;
     uint64_t max_attachments;

@@ -6,23 +6,6 @@
 
 enum { MAX_METHOD = 16 };
 
-/* The number of bytes up to and with the empty line; 0: it has not come. `*lines`: how many have. */
-static size_t length_of(struct rj_span bytes, size_t *lines)
-{
-    size_t begin = 0;
-    *lines = 0;
-    for (size_t i = 0; i < bytes.len; i++) {
-        if (bytes.data[i] != '\n')
-            continue;
-        size_t len = i - begin - (i > begin && bytes.data[i - 1] == '\r');
-        if (len == 0 && *lines > 0)
-            return i + 1;
-        begin = i + 1;
-        (*lines)++;
-    }
-    return 0;
-}
-
 static bool is_upper(uint8_t byte)
 {
     return byte >= 'A' && byte <= 'Z';
@@ -34,7 +17,11 @@ static bool starts_with(struct rj_span text, const char *prefix)
     return text.len >= len && memcmp(text.data, prefix, len) == 0;
 }
 
-/* Whether libwebsockets will read it: it drops what it cannot decode, or has no room for, without a word. */
+static bool is_control(uint8_t byte)
+{
+    return (byte < ' ' && byte != '\t') || byte == 0x7f;
+}
+
 static bool is_target(struct rj_span target)
 {
     size_t args = 1;
@@ -43,7 +30,7 @@ static bool is_target(struct rj_span target)
     for (size_t i = 0; i < target.len; i++) {
         const uint8_t *at = target.data + i;
         args += *at == '&';
-        if (*at == ' ')
+        if (*at == ' ' || *at == '\t' || *at == '#')
             return false;
         if (*at != '%')
             continue;
@@ -76,36 +63,57 @@ static bool is_request_line(struct rj_span line, bool is_whole)
            is_target(rj_span_of(target.data, target.len - VERSION));
 }
 
-static struct rj_span first_line(struct rj_span bytes, bool *is_whole)
+/* "name: value", without its end. */
+static bool is_header_line(struct rj_span line)
 {
-    const uint8_t *end = bytes.len ? memchr(bytes.data, '\n', bytes.len) : NULL;
-    *is_whole = end != NULL;
-    if (!end)
-        return bytes;
-    size_t len = (size_t)(end - bytes.data);
-    return rj_span_of(bytes.data, len && bytes.data[len - 1] == '\r' ? len - 1 : len);
+    size_t at = 0;
+    while (at < line.len && rj_http_is_token(line.data[at]))
+        at++;
+    return at > 0 && at < line.len && line.data[at] == ':';
 }
 
-static bool has_controls(struct rj_span head)
+/* The line that ends with the LF at `end`. False: no such line may be here. `*is_last`: it is the empty one.
+ */
+static bool take_line(struct rj_head_look *look, const uint8_t *bytes, size_t end, bool *is_last)
 {
-    for (size_t i = 0; i < head.len; i++) {
-        uint8_t byte = head.data[i];
-        if ((byte < ' ' && byte != '\t' && byte != '\r' && byte != '\n') || byte == 0x7f)
-            return true;
+    struct rj_span line = rj_span_of(bytes + look->line, end - look->line);
+    bool is_blank = line.len == 1, is_first = look->line == 0;
+    if (line.len == 0 || line.data[line.len - 1] != '\r')
+        return false;
+    line.len--;
+    look->line = end + 1;
+    *is_last = is_blank && look->lines > 0;
+    if (is_blank)
+        return *is_last || is_first;
+    return look->lines++ == 0 ? is_request_line(line, true) : is_header_line(line);
+}
+
+/* What has come of a line that has not ended. */
+static bool may_become_line(const struct rj_head_look *look, struct rj_span bytes)
+{
+    struct rj_span line = rj_span_from(bytes, look->line);
+    if (line.len && line.data[line.len - 1] == '\r') /* its end, or a mistake that shows with the next byte */
+        line.len--;
+    if (look->lines == 0)
+        return line.len == 0 || is_request_line(line, false);
+    return line.len == 0 || rj_http_is_token(line.data[0]);
+}
+
+enum rj_head rj_head_look(struct rj_head_look *look, struct rj_span bytes,
+                          const struct rj_head_limits *limits)
+{
+    bool is_last = false;
+    while (look->seen < bytes.len && !is_last) {
+        size_t at = look->seen++;
+        uint8_t byte = bytes.data[at], before = at > look->line ? bytes.data[at - 1] : 0;
+        if ((is_control(byte) && byte != '\r' && byte != '\n') || (before == '\r' && byte != '\n'))
+            return RJ_HEAD_BAD;
+        if (byte == '\n' && !take_line(look, bytes.data, at, &is_last))
+            return RJ_HEAD_BAD;
+        if (look->seen > limits->bytes || look->lines > limits->lines)
+            return RJ_HEAD_TOO_LONG;
     }
-    return false;
-}
-
-enum rj_head rj_head_look(struct rj_span bytes, size_t max_bytes, size_t max_lines)
-{
-    size_t lines, len = length_of(bytes, &lines);
-    bool is_line_whole;
-    struct rj_span line = first_line(bytes, &is_line_whole);
-    if (!is_request_line(line, is_line_whole) || has_controls(len ? rj_span_of(bytes.data, len) : bytes))
-        return RJ_HEAD_BAD;
-    if (len > max_bytes || lines > max_lines || (len == 0 && bytes.len > max_bytes))
-        return RJ_HEAD_TOO_LONG;
-    if (len == 0)
-        return RJ_HEAD_MORE;
-    return len < bytes.len && !starts_with(bytes, "POST ") ? RJ_HEAD_BAD : RJ_HEAD_WHOLE;
+    if (is_last)
+        return RJ_HEAD_WHOLE;
+    return may_become_line(look, bytes) ? RJ_HEAD_MORE : RJ_HEAD_BAD;
 }

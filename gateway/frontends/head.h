@@ -1,5 +1,6 @@
-/* A first look at the head of an HTTP request, before libwebsockets parses it: whether it is whole, short
- * enough, and no worse than it looks. Pure.
+/* Where the head of an HTTP request ends, and whether it is one: looked at while it comes, before anybody
+ * spends anything on it. Strict, since whoever stands before us (a proxy) may see another end than we do in
+ * anything that is odd. Pure.
  */
 #ifndef RJ_HEAD_H
 #define RJ_HEAD_H
@@ -9,15 +10,33 @@
 enum rj_head {
     RJ_HEAD_MORE,     /* nothing wrong so far, but not whole */
     RJ_HEAD_WHOLE,    /* there is an empty line */
-    RJ_HEAD_BAD,      /* no request of HTTP/1.0 or 1.1 for a path here, or one with more than its head where
-                       * nothing may follow */
+    RJ_HEAD_BAD,      /* no request of HTTP/1.0 or 1.1 for a path here */
     RJ_HEAD_TOO_LONG, /* more bytes or lines than allowed */
 };
 
-/* `bytes`: what has come so far, up to `max_bytes` and one more. The methods of proxies (CONNECT, absolute
- * URLs) are bad; bytes behind the head are, unless it is a POST's: RFC 9112 lets a client send its next
- * request early, but libwebsockets 4.1 does not survive it well, and RFC 6455 §4.1 forbids frames before the
- * 101. */
-enum rj_head rj_head_look(struct rj_span bytes, size_t max_bytes, size_t max_lines);
+struct rj_head_limits {
+    size_t bytes; /* from the first to the empty line */
+    size_t lines; /* without that one */
+};
+
+/* At most so many lines, whatever their length: each costs something to look at. */
+enum { RJ_MAX_HEADER_LINES = 256 };
+
+/* How far it was looked at. Zero-initialise it for each head. */
+struct rj_head_look {
+    size_t seen; /* bytes; of a whole head: its length */
+    size_t line; /* where the line begins that has not ended */
+    size_t lines;
+};
+
+/* `bytes`: all that has come since the head's beginning, more each time; what may stand behind the head does
+ * not matter. It is enough to show the limit and one more.
+ *
+ * Refused besides what is no request: the requests of proxies (CONNECT, absolute URLs), lines that do not end
+ * with CR LF, continued lines (RFC 9112 §5.2), names that are no tokens or have a space before the colon
+ * (§5.1), control characters, and URLs that cannot be decoded or have more than RJ_HTTP_MAX_ARGS arguments.
+ * One empty line before the head is passed over (§2.2). */
+enum rj_head rj_head_look(struct rj_head_look *look, struct rj_span bytes,
+                          const struct rj_head_limits *limits);
 
 #endif

@@ -2,6 +2,11 @@
 
 #include <strings.h>
 
+bool rj_http_is_token(uint8_t byte)
+{
+    return byte > ' ' && byte < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", byte);
+}
+
 bool rj_request_arg(const struct rj_request *request, const char *name, struct rj_span *value)
 {
     size_t len = strlen(name);
@@ -75,8 +80,7 @@ bool rj_etag_is_known(struct rj_span if_none_match, const char *etag)
 bool rj_cookie_name_is_valid(const char *name)
 {
     for (const char *at = name; *at; at++) {
-        bool is_token = *at > ' ' && *at < 0x7f && !strchr("()<>@,;:\\\"/[]?={}", *at);
-        if (!is_token)
+        if (!rj_http_is_token((uint8_t)*at))
             return false;
     }
     return *name != '\0';
@@ -92,9 +96,11 @@ static const char *reason_of(unsigned status)
     case 403: return "Forbidden";
     case 404: return "Not Found";
     case 405: return "Method Not Allowed";
+    case 408: return "Request Timeout";
     case 411: return "Length Required";
     case 413: return "Payload Too Large";
     case 429: return "Too Many Requests";
+    case 431: return "Request Header Fields Too Large";
     case 500: return "Internal Server Error";
     case 503: return "Service Unavailable";
     default: return "Unknown";

@@ -1,4 +1,5 @@
-/* HTTP as data: a request that was read, and the bytes of a response. Pure; request.c reads, peer.c writes.
+/* HTTP as data: a request that was read, and the bytes of a response. Pure; request.c reads, peer_http.c
+ * writes.
  */
 #ifndef RJ_HTTP_H
 #define RJ_HTTP_H
@@ -13,24 +14,31 @@ enum { RJ_HTTP_MAX_ARGS = 64 };
  * span. */
 struct rj_request {
     enum rj_http_method method;
-    bool is_upgrade; /* asks for a WebSocket */
+    bool is_upgrade; /* asks for another protocol */
     bool is_http_1_0;
     bool is_last; /* the client keeps the connection for no other request (RFC 9112 §9.3) */
     struct rj_span path;
     struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; a head with more is refused */
     size_t n_args;
-    struct rj_span url; /* path and query, percent-encoded: what a parser of URLs reads as the original */
+    struct rj_span url;     /* path and query as they came, but in ASCII: other bytes are percent-encoded */
+    struct rj_span headers; /* all header lines, as they came */
 
     struct rj_span origin;
     struct rj_span content_type;
     struct rj_span if_none_match;
     struct rj_span wanted_headers; /* Access-Control-Request-Headers */
-    struct rj_span subprotocols;   /* Sec-WebSocket-Protocol */
-    bool has_length;               /* Content-Length was given, and is a number */
+    struct rj_span upgrade;        /* Upgrade */
+    struct rj_span ws_key;         /* Sec-WebSocket-Key … */
+    struct rj_span ws_version;     /* … -Version … */
+    struct rj_span ws_protocols;   /* … -Protocol: the first line of them */
+    bool has_length;               /* Content-Length was given */
     uint64_t length;
-    bool is_chunked;    /* any Transfer-Encoding */
-    bool is_bad_length; /* Content-Length was given, but is no number */
+    bool is_chunked; /* the body comes in chunks, its length unknown */
+    bool expects_continue;
 };
+
+/* Whether it may stand in a token: the name of a header, for one (RFC 9110 §5.6.2). */
+bool rj_http_is_token(uint8_t byte);
 
 /* The value of the argument `name`; false when it is missing. */
 bool rj_request_arg(const struct rj_request *request, const char *name, struct rj_span *value);

@@ -45,15 +45,6 @@ static void pause_accepting(struct rj_listener *listener)
         rj_log(RJ_LOG_WARN, "accept_paused", RJ_KV_STR("error", strerror(errno)), RJ_KV_U64("held", held));
 }
 
-static void refuse(struct rj_listener *listener, int fd)
-{
-    static const char response[] =
-        "HTTP/1.1 503 Service Unavailable\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    listener->refused++;
-    (void)!send(fd, response, sizeof response - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
-    close(fd);
-}
-
 static void prepare(const struct rj_listener *listener, int fd)
 {
     int on = 1, bytes = listener->options.send_buffer_bytes;
@@ -74,7 +65,8 @@ static void on_readable(uv_poll_t *poll, int status, int events)
         if (fd < 0)
             return; /* EAGAIN, or a connection that is gone already */
         if (!listener->options.has_room(listener->options.context)) {
-            refuse(listener, fd);
+            listener->refused++;
+            listener->options.on_refuse(listener->options.context, fd);
             continue;
         }
         prepare(listener, fd);

@@ -20,8 +20,9 @@ struct rj_listener_options {
     int send_buffer_bytes; /* SO_SNDBUF of accepted sockets; 0: the system's */
     /* Takes over the socket: non-blocking, close-on-exec, without Nagle's delay. */
     void (*on_accept)(void *context, int fd);
-    /* Whether there is room for another. Without, connections get an HTTP 503. */
+    /* Whether there is room for another. If not, this takes over the socket instead. */
     bool (*has_room)(void *context);
+    void (*on_refuse)(void *context, int fd);
     void *context;
 };
 

@@ -1,35 +1,65 @@
 /* The WebSocket side of a peer. The rules of libwebsockets 4.1 that shape it:
  *
- * - A request that is refused is answered before any 101, with an ordinary response.
- * - HTTP_CONFIRM_UPGRADE may come for a request whose headers are already freed (CVE-2025-11677).
+ * - It gets the socket with the request to upgrade, when that has been read and accepted: a request of our
+ * own making, which says no more than it needs for the 101. So nothing that a client writes into a head
+ * reaches it (CVE-2025-11677 was one of the ways to hurt it), and it never reads from a socket. A request
+ * that is refused is answered before, with an ordinary response.
  * - It lets frames pass that RFC 6455 forbids (without a mask; lengths that are not the shortest) and shows
- * no headers, so it stops reading with the 101, and the receiver and the reader (receiver.h, ws_reader.h)
- * take over. What a client sends before the 101, against §4.1, is lost with that.
+ * no headers, so with the 101 the receiver and the reader (receiver.h, ws_reader.h) take over. What a client
+ * sent before the 101, against §4.1, waited in the kernel and is read then.
+ * - It takes for its own only subprotocols that were registered; ours are written by us.
  * - Frames are written RAW, whole, and never while libwebsockets still holds a part of the last write; only a
  * Close, behind which nothing follows, may be.
  * - A peer must not be killed from within its own callbacks.
  * - CLOSED may come without ESTABLISHED: DROP_PROTOCOL is what ends a session.
  */
+#include <ctype.h>
+#include <fcntl.h>
+#include <stdlib.h>
 #include <strings.h>
 
 #include "gateway/frontends/linger.h"
 #include "gateway/frontends/peer_internal.h"
-#include "gateway/frontends/request.h"
+#include "proto/base/mem.h"
 
 /* ------------------------------------------------------------------------------------------- the upgrade */
 
-static bool header_is(struct lws *wsi, enum lws_token_indexes token, const char *text)
+static bool is_word(struct rj_span a, const char *word)
 {
-    char value[32];
-    return lws_hdr_copy(wsi, value, sizeof value, token) > 0 && strcasecmp(value, text) == 0;
+    return a.len == strlen(word) && strncasecmp((const char *)a.data, word, a.len) == 0;
 }
 
-static bool is_websocket_request(struct lws *wsi, const struct rj_request *request)
+/* 16 bytes in base64. */
+static bool is_key(struct rj_span key)
 {
-    enum { KEY_LEN = 24 }; /* base64 of 16 bytes */
-    return request->method == RJ_HTTP_GET && header_is(wsi, WSI_TOKEN_UPGRADE, "websocket") &&
-           header_is(wsi, WSI_TOKEN_VERSION, "13") && lws_hdr_total_length(wsi, WSI_TOKEN_KEY) == KEY_LEN &&
-           !request->has_length && !request->is_chunked && !request->is_bad_length;
+    enum { LEN = 24 };
+    if (key.len != LEN || key.data[LEN - 1] != '=' || key.data[LEN - 2] != '=')
+        return false;
+    for (size_t i = 0; i < LEN - 2; i++) {
+        if (!isalnum(key.data[i]) && key.data[i] != '+' && key.data[i] != '/')
+            return false;
+    }
+    return true;
+}
+
+/* The first of the subprotocols that the client offers, which it likes best: the reference takes that one,
+ * and browsers fail a connection where none is taken. False: there is an offer, but it is none. */
+static bool choose_subprotocol(struct rj_span offer, struct rj_span *chosen)
+{
+    enum { MAX_LEN = 256 };
+    size_t len = 0;
+    while (len < offer.len && rj_http_is_token(offer.data[len]))
+        len++;
+    *chosen = rj_span_of(offer.data, len);
+    bool is_end = len == offer.len || strchr(", \t", offer.data[len]);
+    return !offer.data || (len > 0 && len <= MAX_LEN && is_end);
+}
+
+static bool is_websocket_request(const struct rj_request *request)
+{
+    return request->method == RJ_HTTP_GET && !request->is_http_1_0 &&
+           is_word(request->upgrade, "websocket") && rj_span_is(request->ws_version, "13") &&
+           is_key(request->ws_key) && !request->has_length;
 }
 
 static bool route_upgrade(struct rj_peer *peer, const struct rj_request *request)
@@ -43,37 +73,54 @@ static bool route_upgrade(struct rj_peer *peer, const struct rj_request *request
     return false;
 }
 
-static int refuse_upgrade(struct rj_peer *peer)
+/* What libwebsockets needs to answer. */
+static void hand_over(struct rj_peer *peer, const struct rj_request *request)
 {
-    rj_peer_detach(peer);
-    lws_write(peer->wsi, peer->reply.data, peer->reply.len, LWS_WRITE_HTTP_FINAL);
-    rj_buf_free(&peer->reply);
-    rj_peer_linger(peer);
-    peer->state = RJ_PEER_CLOSED;
-    return -1;
+    char text[256];
+    int len = snprintf(text, sizeof text,
+                       "GET / HTTP/1.1\r\nHost: rejoin\r\nConnection: Upgrade\r\nUpgrade: websocket\r\n"
+                       "Sec-WebSocket-Version: 13\r\nSec-WebSocket-Key: %.*s\r\n\r\n",
+                       (int)request->ws_key.len, (const char *)request->ws_key.data);
+    peer->state = RJ_PEER_UPGRADING;
+    peer->request = NULL;
+    rj_receiver_remove(rj_server_receiver(peer->server), &peer->source);
+    rj_server_to_websocket(peer->server, peer, rj_span_of(text, (size_t)len));
+}
+
+bool rj_peer_upgrade(struct rj_peer *peer, const struct rj_request *request)
+{
+    struct rj_span subprotocol;
+    peer->must_close = true; /* with a refusal */
+    if (!is_websocket_request(request) || !choose_subprotocol(request->ws_protocols, &subprotocol))
+        rj_peer_reply(peer, &(struct rj_response){.status = 400});
+    else if (!route_upgrade(peer, request))
+        rj_peer_reply(peer, &(struct rj_response){.status = 404});
+    if (peer->state == RJ_PEER_ANSWERED)
+        return false;
+    if (subprotocol.len)
+        peer->subprotocol = rj_strndup((const char *)subprotocol.data, subprotocol.len);
+    hand_over(peer, request);
+    return true;
 }
 
 int rj_peer_on_confirm_upgrade(struct rj_peer *peer, void *in, size_t len)
 {
-    (void)in, (void)len; /* may point into freed headers */
-    struct rj_request request;
-    if (lws_hdr_total_length(peer->wsi, WSI_TOKEN_UPGRADE) <= 0 || peer->state != RJ_PEER_IDLE ||
-        !rj_request_read(peer->wsi, rj_server_arena(peer->server), &request))
+    (void)in, (void)len;
+    return peer->state == RJ_PEER_UPGRADING ? 0 : -1;
+}
+
+int rj_peer_on_add_headers(struct rj_peer *peer, void *in, size_t len)
+{
+    struct lws_process_html_args *args = in;
+    (void)len;
+    if (!peer->subprotocol)
+        return 0;
+    int n = snprintf(args->p, (size_t)args->max_len, "Sec-WebSocket-Protocol: %s\r\n", peer->subprotocol);
+    free(peer->subprotocol);
+    peer->subprotocol = NULL;
+    if (n >= args->max_len)
         return -1;
-    peer->state = RJ_PEER_EXCHANGE;
-    rj_timeq_cancel(&peer->limit);
-    peer->expects_body = false;
-    peer->must_close = true;
-    peer->is_head = peer->says_keep = peer->is_written = false;
-    /* libwebsockets drops a client that offers only subprotocols unknown to it, without a word. */
-    if (!is_websocket_request(peer->wsi, &request) || request.subprotocols.len)
-        rj_peer_reply(peer, &(struct rj_response){.status = 400});
-    else if (!route_upgrade(peer, &request))
-        rj_peer_reply(peer, &(struct rj_response){.status = 404});
-    if (peer->state == RJ_PEER_ANSWERED)
-        return refuse_upgrade(peer);
-    peer->state = RJ_PEER_UPGRADING;
-    peer->must_close = false;
+    args->p += n;
     return 0;
 }
 
@@ -169,6 +216,7 @@ int rj_peer_on_established(struct rj_peer *peer, void *in, size_t len)
     (void)in, (void)len;
     if (peer->state != RJ_PEER_UPGRADING || !peer->events)
         return -1;
+    peer->source.on_ready = NULL;
     peer->source.on_bytes = on_bytes;
     lws_rx_flow_control(peer->wsi, 0);
     if (!rj_receiver_add(rj_server_receiver(peer->server), &peer->source, lws_get_socket_fd(peer->wsi)))
@@ -178,8 +226,8 @@ int rj_peer_on_established(struct rj_peer *peer, void *in, size_t len)
     return 0;
 }
 
-/* The receiver reads, never libwebsockets. */
-int rj_peer_on_receive(struct rj_peer *peer, void *in, size_t len)
+/* Requests are not libwebsockets' to read, nor are frames. */
+int rj_peer_on_unexpected(struct rj_peer *peer, void *in, size_t len)
 {
     (void)peer, (void)in, (void)len;
     return -1;
@@ -252,6 +300,15 @@ static bool write_close(const struct rj_peer *peer)
     return lws_write(peer->wsi, frame, 2U + frame[1], LWS_WRITE_RAW) >= 0;
 }
 
+/* Keeps the connection open beside libwebsockets, which is about to close its own descriptor, until what was
+ * written can be expected to have arrived. */
+static void linger(struct rj_peer *peer)
+{
+    int fd = fcntl(lws_get_socket_fd(peer->wsi), F_DUPFD_CLOEXEC, 0);
+    if (fd >= 0)
+        rj_linger_add(rj_server_linger(peer->server), fd);
+}
+
 /* libwebsockets' own way of closing would read, and be reset by what it does not read; so it learns nothing
  * of the Close frame and just closes. */
 bool rj_peer_ws_end(struct rj_peer *peer)
@@ -263,7 +320,7 @@ bool rj_peer_ws_end(struct rj_peer *peer)
     if (peer->is_ended || (!was_flushing && !write_close(peer)))
         return true;
     if (!lws_partial_buffered(peer->wsi)) {
-        rj_peer_linger(peer);
+        linger(peer);
         return true;
     }
     if (was_flushing)

@@ -63,7 +63,7 @@ enum rj_status rj_receiver_open(uv_loop_t *loop, struct rj_receiver **out)
 bool rj_receiver_add(struct rj_receiver *receiver, struct rj_source *source, int fd)
 {
     /* What is left unread would be reported in every turn. */
-    const uint32_t looks = EPOLLIN | EPOLLRDHUP | EPOLLET;
+    const uint32_t looks = EPOLLIN | EPOLLOUT | EPOLLRDHUP | EPOLLET;
     struct epoll_event event = {.events = source->on_ready ? looks : EPOLLIN, .data.ptr = source};
     source->is_listed = epoll_ctl(receiver->epoll_fd, EPOLL_CTL_ADD, fd, &event) == 0;
     source->fd = fd;

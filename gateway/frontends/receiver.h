@@ -1,9 +1,9 @@
 /* The receiver: reads from many sockets through one epoll set of its own inside the gateway's loop, and hands
  * out the bytes.
  *
- * libwebsockets shows nobody the headers of WebSocket frames and lets some pass that RFC 6455 forbids; so
- * once a connection is a WebSocket, or is to be closed, libwebsockets stops reading from it and the receiver
- * does. One buffer serves all connections: idle ones have none.
+ * libwebsockets shows nobody the headers of WebSocket frames and lets some pass that RFC 6455 forbids, and
+ * does not survive pipelined requests; so it never reads from a socket, the receiver does. One buffer serves
+ * all connections: idle ones have none.
  */
 #ifndef RJ_RECEIVER_H
 #define RJ_RECEIVER_H
@@ -25,8 +25,8 @@ struct rj_source {
     /* len > 0: bytes, which may be overwritten; 0: the other side sends no more; -1: the socket is broken.
      * After 0 and -1 it is listed no longer. */
     void (*on_bytes)(struct rj_source *source, uint8_t *bytes, ssize_t len);
-    /* Instead, for whoever looks but leaves the bytes where they are (MSG_PEEK): something has come since the
-     * last call. `is_ended`: nothing more will. */
+    /* Instead, for whoever reads and writes as it sees fit: since the last call something has come, or what
+     * was full takes something again. `is_ended`: nothing more will come. */
     void (*on_ready)(struct rj_source *source, bool is_ended);
 };
 

@@ -1,143 +1,263 @@
 #include "gateway/frontends/request.h"
 
 #include <ctype.h>
-#include <libwebsockets.h>
+#include <strings.h>
 
 #include "proto/base/json.h"
 
-/* The header, copied into the arena; empty when it is absent. */
-static struct rj_span header(struct lws *wsi, struct rj_arena *arena, enum lws_token_indexes token)
-{
-    int len = lws_hdr_total_length(wsi, token);
-    if (len <= 0)
-        return (struct rj_span){0};
-    char *text = rj_arena_alloc(arena, (size_t)len + 1);
-    if (lws_hdr_copy(wsi, text, len + 1, token) != len)
-        return (struct rj_span){0};
-    return rj_span_of(text, (size_t)len);
-}
+/* ------------------------------------------------------------------------------------------------ lines */
 
-static const struct {
-    enum lws_token_indexes token;
-    enum rj_http_method method;
-} methods[] = {
-    {WSI_TOKEN_GET_URI, RJ_HTTP_GET},         {WSI_TOKEN_POST_URI, RJ_HTTP_POST},
-    {WSI_TOKEN_OPTIONS_URI, RJ_HTTP_OPTIONS}, {WSI_TOKEN_HEAD_URI, RJ_HTTP_HEAD},
-    {WSI_TOKEN_PUT_URI, RJ_HTTP_OTHER},       {WSI_TOKEN_PATCH_URI, RJ_HTTP_OTHER},
-    {WSI_TOKEN_DELETE_URI, RJ_HTTP_OTHER},
-};
-
-static bool read_path(struct lws *wsi, struct rj_arena *arena, struct rj_request *out)
+/* Takes the next line, without its CR LF, off the front. False: there is none. */
+static bool next_line(struct rj_span *rest, struct rj_span *line)
 {
-    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
-        out->path = header(wsi, arena, methods[i].token);
-        out->method = methods[i].method;
-        if (out->path.len)
-            return out->path.data[0] == '/';
-    }
-    return false;
-}
-
-static void read_args(struct lws *wsi, struct rj_arena *arena, struct rj_request *out)
-{
-    for (int i = 0; i < RJ_HTTP_MAX_ARGS; i++) {
-        char text[RJ_MAX_HEADER_BYTES + 1];
-        int len = lws_hdr_copy_fragment(wsi, text, sizeof text, WSI_TOKEN_HTTP_URI_ARGS, i);
-        if (len < 0)
-            return;
-        out->args[out->n_args++] = rj_span_of(rj_arena_copy(arena, text, (size_t)len), (size_t)len);
-    }
-}
-
-/* libwebsockets hands out what is decoded. This undoes that: whatever could end a part of the URL or is not
- * allowed in one is escaped, so that nothing that a client has escaped comes to mean something. */
-static void put_escaped(struct rj_buf *out, struct rj_span text, const char *also_allowed)
-{
-    static const char digits[] = "0123456789ABCDEF";
-    for (size_t i = 0; i < text.len; i++) {
-        uint8_t byte = text.data[i];
-        if (byte > ' ' && byte < 0x7f && (isalnum(byte) || strchr(also_allowed, byte))) {
-            rj_buf_put_u8(out, byte);
-        } else {
-            rj_buf_put_u8(out, '%');
-            rj_buf_put_u8(out, (uint8_t)digits[byte >> 4]);
-            rj_buf_put_u8(out, (uint8_t)digits[byte & 0xf]);
-        }
-    }
-}
-
-static void join_url(struct rj_arena *arena, struct rj_request *out)
-{
-    struct rj_buf text = {0};
-    put_escaped(&text, out->path, "/-._~!$'()*,;:@=&+");
-    for (size_t i = 0; i < out->n_args; i++) {
-        rj_buf_put_u8(&text, i == 0 ? '?' : '&');
-        put_escaped(&text, out->args[i], "/-._~!$'()*,;:@=?");
-    }
-    out->url = rj_span_of(rj_arena_copy(arena, text.data, text.len), text.len);
-    rj_buf_free(&text);
-}
-
-/* Strictly digits: a sign or a list of lengths is how requests are smuggled. */
-static void read_length(struct rj_span text, struct rj_request *out)
-{
-    enum { MAX_DIGITS = 18 };
-    if (text.len == 0)
-        return;
-    for (size_t i = 0; i < text.len; i++) {
-        if (text.data[i] < '0' || text.data[i] > '9' || i >= MAX_DIGITS) {
-            out->is_bad_length = true;
-            return;
-        }
-        out->length = out->length * 10 + (uint64_t)(text.data[i] - '0');
-    }
-    out->has_length = true;
-}
-
-/* What libwebsockets makes of it, or stricter: it closes behind a reply when either of us wants to. */
-static void read_persistence(struct lws *wsi, struct rj_arena *arena, struct rj_request *out)
-{
-    struct rj_span version = header(wsi, arena, WSI_TOKEN_HTTP);
-    struct rj_span connection = header(wsi, arena, WSI_TOKEN_CONNECTION);
-    out->is_http_1_0 = version.len < 8 || version.data[5] != '1' || version.data[7] != '1';
-    out->is_last = out->is_http_1_0 ? connection.len != 10 || !rj_header_lists(connection, "keep-alive")
-                                    : rj_header_lists(connection, "close");
-}
-
-bool rj_request_read(struct lws *wsi, struct rj_arena *arena, struct rj_request *out)
-{
-    memset(out, 0, sizeof *out);
-    if (!read_path(wsi, arena, out))
+    const uint8_t *end = rest->len ? memchr(rest->data, '\n', rest->len) : NULL;
+    if (!end)
         return false;
-    read_args(wsi, arena, out);
-    join_url(arena, out);
-    read_persistence(wsi, arena, out);
-    out->is_upgrade = lws_hdr_total_length(wsi, WSI_TOKEN_UPGRADE) > 0;
-    out->origin = header(wsi, arena, WSI_TOKEN_ORIGIN);
-    out->content_type = header(wsi, arena, WSI_TOKEN_HTTP_CONTENT_TYPE);
-    out->if_none_match = header(wsi, arena, WSI_TOKEN_HTTP_IF_NONE_MATCH);
-    out->wanted_headers = header(wsi, arena, WSI_TOKEN_HTTP_AC_REQUEST_HEADERS);
-    out->subprotocols = header(wsi, arena, WSI_TOKEN_PROTOCOL);
-    out->is_chunked = lws_hdr_total_length(wsi, WSI_TOKEN_HTTP_TRANSFER_ENCODING) > 0;
-    read_length(header(wsi, arena, WSI_TOKEN_HTTP_CONTENT_LENGTH), out);
+    size_t len = (size_t)(end - rest->data);
+    *line = rj_span_of(rest->data, len && rest->data[len - 1] == '\r' ? len - 1 : len);
+    *rest = rj_span_from(*rest, len + 1);
     return true;
 }
 
-/* ---------------------------------------------------------------------------------------------- all headers
- *
- * libwebsockets knows about a hundred headers by heart, which can be counted up, and keeps the others where
- * they can only be asked for by name. These are what browsers and proxies send of them; the setting
- * handshake-headers names more.
- */
-static const char *const less_known[] = {
-    "sec-fetch-dest",     "sec-fetch-mode",   "sec-fetch-site",    "sec-ch-ua",        "sec-ch-ua-mobile",
-    "sec-ch-ua-platform", "x-forwarded-host", "x-forwarded-proto", "x-forwarded-port", "forwarded",
-    "x-request-id",       "x-client-id",      "x-api-key",         "x-csrf-token",     "traceparent",
-    "cf-connecting-ip",   "true-client-ip",   "x-amzn-trace-id",   "x-requested-with", "priority",
+static bool is_blank(uint8_t byte)
+{
+    return byte == ' ' || byte == '\t';
+}
+
+/* The next header; false behind the last. An empty value is not NULL. */
+static bool next_header(struct rj_span *rest, struct rj_span *name, struct rj_span *value)
+{
+    struct rj_span line;
+    if (!next_line(rest, &line) || line.len == 0)
+        return false;
+    const uint8_t *colon = memchr(line.data, ':', line.len);
+    *name = rj_span_of(line.data, (size_t)(colon - line.data));
+    const uint8_t *begin = colon + 1, *end = line.data + line.len;
+    while (begin < end && is_blank(*begin))
+        begin++;
+    while (end > begin && is_blank(end[-1]))
+        end--;
+    *value = rj_span_of(begin, (size_t)(end - begin));
+    return true;
+}
+
+static bool is_named(struct rj_span a, struct rj_span b)
+{
+    return a.len == b.len && strncasecmp((const char *)a.data, (const char *)b.data, a.len) == 0;
+}
+
+static bool is_word(struct rj_span a, const char *word)
+{
+    return is_named(a, rj_span_str(word));
+}
+
+/* --------------------------------------------------------------------------------------------- the target */
+
+static const struct {
+    const char *name;
+    enum rj_http_method method;
+} methods[] = {
+    {"GET", RJ_HTTP_GET},
+    {"POST", RJ_HTTP_POST},
+    {"OPTIONS", RJ_HTTP_OPTIONS},
+    {"HEAD", RJ_HTTP_HEAD},
 };
 
+static enum rj_http_method method_of(struct rj_span name)
+{
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        if (rj_span_is(name, methods[i].name))
+            return methods[i].method;
+    }
+    return RJ_HTTP_OTHER;
+}
+
+static uint8_t hex_value(uint8_t digit)
+{
+    return (uint8_t)(isdigit(digit) ? digit - '0' : (digit | 0x20) - 'a' + 10);
+}
+
+/* The head has been looked at: two digits stand behind each '%'. */
+static struct rj_span decoded(struct rj_arena *arena, struct rj_span text)
+{
+    uint8_t *out = rj_arena_alloc(arena, text.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] == '%') {
+            out[len++] = (uint8_t)(hex_value(text.data[i + 1]) << 4 | hex_value(text.data[i + 2]));
+            i += 2;
+        } else {
+            out[len++] = text.data[i];
+        }
+    }
+    return rj_span_of(out, len);
+}
+
+static void read_args(struct rj_span query, struct rj_arena *arena, struct rj_request *out)
+{
+    while (query.len && out->n_args < RJ_HTTP_MAX_ARGS) {
+        const uint8_t *end = memchr(query.data, '&', query.len);
+        size_t len = end ? (size_t)(end - query.data) : query.len;
+        out->args[out->n_args++] = decoded(arena, rj_span_of(query.data, len));
+        query = rj_span_from(query, len + 1);
+    }
+}
+
+static struct rj_span in_ascii(struct rj_arena *arena, struct rj_span text)
+{
+    static const char digits[] = "0123456789ABCDEF";
+    char *out = rj_arena_alloc(arena, 3 * text.len + 1);
+    size_t len = 0;
+    for (size_t i = 0; i < text.len; i++) {
+        uint8_t byte = text.data[i];
+        if (byte < 0x80) {
+            out[len++] = (char)byte;
+        } else {
+            out[len++] = '%';
+            out[len++] = digits[byte >> 4];
+            out[len++] = digits[byte & 0xf];
+        }
+    }
+    return rj_span_of(out, len);
+}
+
+static void read_request_line(struct rj_span line, struct rj_arena *arena, struct rj_request *out)
+{
+    enum { VERSION = 9 }; /* " HTTP/1.1" */
+    const uint8_t *space = memchr(line.data, ' ', line.len);
+    size_t method_len = (size_t)(space - line.data);
+    struct rj_span target = rj_span_of(space + 1, line.len - method_len - 1 - VERSION);
+    const uint8_t *mark = memchr(target.data, '?', target.len);
+    size_t path_len = mark ? (size_t)(mark - target.data) : target.len;
+    out->method = method_of(rj_span_of(line.data, method_len));
+    out->is_http_1_0 = line.data[line.len - 1] == '0';
+    out->path = decoded(arena, rj_span_of(target.data, path_len));
+    read_args(rj_span_from(target, path_len + 1), arena, out);
+    out->url = in_ascii(arena, target);
+}
+
+/* ------------------------------------------------------------------------------------------ what we go by */
+
+/* What no handler needs to see. */
+struct seen {
+    struct rj_span length, transfer, host, expect;
+    bool says_close, says_keep, says_upgrade;
+};
+
+/* Strictly digits: a sign or a list of lengths is how requests are smuggled. */
+static bool read_length(struct rj_span text, struct rj_request *out)
+{
+    enum { MAX_DIGITS = 18 };
+    if (text.len == 0 || text.len > MAX_DIGITS)
+        return false;
+    for (size_t i = 0; i < text.len; i++) {
+        if (text.data[i] < '0' || text.data[i] > '9')
+            return false;
+        out->length = out->length * 10 + (uint64_t)(text.data[i] - '0');
+    }
+    return out->has_length = true;
+}
+
+static void read_connection(struct rj_span value, struct seen *seen)
+{
+    seen->says_close = seen->says_close || rj_header_lists(value, "close");
+    seen->says_keep = seen->says_keep || rj_header_lists(value, "keep-alive");
+    seen->says_upgrade = seen->says_upgrade || rj_header_lists(value, "upgrade");
+}
+
+/* False: it has come before. */
+static bool keep_once(struct rj_span *slot, struct rj_span value)
+{
+    if (slot->data)
+        return false;
+    *slot = value;
+    return true;
+}
+
+/* Lines of one list are one list. */
+static void add_to_list(struct rj_span *list, struct rj_span value, struct rj_arena *arena)
+{
+    if (list->data) {
+        uint8_t *both = rj_arena_alloc(arena, list->len + 1 + value.len);
+        memcpy(both, list->data, list->len);
+        both[list->len] = ',';
+        memcpy(both + list->len + 1, value.data, value.len);
+        value = rj_span_of(both, list->len + 1 + value.len);
+    }
+    *list = value;
+}
+
+static bool read_header(struct rj_span name, struct rj_span value, struct rj_arena *arena, struct seen *seen,
+                        struct rj_request *out)
+{
+    const struct {
+        const char *name;
+        struct rj_span *slot;
+    } singles[] = {
+        {"host", &seen->host},
+        {"content-length", &seen->length},
+        {"transfer-encoding", &seen->transfer},
+        {"expect", &seen->expect},
+        {"origin", &out->origin},
+        {"content-type", &out->content_type},
+        {"upgrade", &out->upgrade},
+        {"access-control-request-headers", &out->wanted_headers},
+        {"sec-websocket-key", &out->ws_key},
+        {"sec-websocket-version", &out->ws_version},
+    };
+    if (is_word(name, "connection"))
+        read_connection(value, seen);
+    else if (is_word(name, "if-none-match"))
+        add_to_list(&out->if_none_match, value, arena);
+    else if (is_word(name, "sec-websocket-protocol"))
+        keep_once(&out->ws_protocols, value); /* the client's favourite stands in the first */
+    for (size_t i = 0; i < sizeof singles / sizeof *singles; i++) {
+        if (is_word(name, singles[i].name))
+            return keep_once(singles[i].slot, value);
+    }
+    return true;
+}
+
+/* 0, or why the body's end cannot be told. */
+static unsigned read_framing(const struct seen *seen, struct rj_request *out)
+{
+    enum { BAD = 400, LENGTH_REQUIRED = 411 };
+    if (seen->length.data && !read_length(seen->length, out))
+        return BAD;
+    if (seen->transfer.data) {
+        if (out->has_length || out->is_http_1_0 || !is_word(seen->transfer, "chunked"))
+            return BAD;
+        out->is_chunked = true;
+    }
+    if (out->method == RJ_HTTP_POST)
+        return out->has_length || out->is_chunked ? 0 : LENGTH_REQUIRED;
+    return out->is_chunked || out->length > 0 ? BAD : 0;
+}
+
+unsigned rj_request_read(struct rj_span head, struct rj_arena *arena, struct rj_request *out)
+{
+    struct rj_span line, name, value;
+    struct seen seen = {0};
+    bool is_valid = true;
+    memset(out, 0, sizeof *out);
+    while (next_line(&head, &line) && line.len == 0)
+        ; /* an empty line before it */
+    read_request_line(line, arena, out);
+    out->headers = head;
+    while (next_header(&head, &name, &value))
+        is_valid = read_header(name, value, arena, &seen, out) && is_valid;
+    if (!is_valid || (!out->is_http_1_0 && seen.host.data == NULL))
+        return 400;
+    out->is_last = seen.says_close || (out->is_http_1_0 && !seen.says_keep);
+    out->is_upgrade = out->upgrade.len > 0 && seen.says_upgrade;
+    out->expects_continue = !out->is_http_1_0 && is_word(seen.expect, "100-continue");
+    return read_framing(&seen, out);
+}
+
+/* ---------------------------------------------------------------------------------------------- all headers
+ */
+
 struct listing {
-    struct lws *wsi;
     struct rj_buf *out;
     size_t limit_bytes;
     size_t n;
@@ -158,16 +278,27 @@ static void put_text(struct rj_buf *out, struct rj_span bytes)
     }
 }
 
-/* A pair is in the list as a whole or not at all. A NUL would end it early. */
-static void put_pair(struct listing *list, struct rj_span name, const char *value, size_t len)
+/* The value, and those of its like further down (RFC 9110 §5.3; cookies, RFC 9113 §8.2.3). */
+static void put_values(struct rj_buf *out, struct rj_span name, struct rj_span value, struct rj_span rest)
+{
+    struct rj_span next, more;
+    put_text(out, value);
+    while (next_header(&rest, &next, &more)) {
+        if (!is_named(next, name))
+            continue;
+        rj_buf_put_str(out, is_word(name, "cookie") ? "; " : ", ");
+        put_text(out, more);
+    }
+}
+
+/* A header is in the list as a whole or not at all. */
+static void put_header(struct listing *list, struct rj_span name, struct rj_span value, struct rj_span rest)
 {
     size_t before = list->out->len;
-    if (memchr(value, '\0', len))
-        return;
     for (size_t i = 0; i < name.len; i++)
         rj_buf_put_u8(list->out, (uint8_t)tolower(name.data[i]));
     rj_buf_put_u8(list->out, '\0');
-    put_text(list->out, rj_span_of(value, len));
+    put_values(list->out, name, value, rest);
     rj_buf_put_u8(list->out, '\0');
     if (list->out->len > list->limit_bytes)
         list->out->len = before;
@@ -175,40 +306,23 @@ static void put_pair(struct listing *list, struct rj_span name, const char *valu
         list->n++;
 }
 
-/* Its name in libwebsockets ends with a colon; other tokens are methods, or HTTP/2's. */
-static void put_known(struct listing *list, enum lws_token_indexes token)
+static bool came_before(struct rj_span headers, struct rj_span name)
 {
-    char value[RJ_MAX_HEADER_BYTES + 1];
-    struct rj_span name = rj_span_str((const char *)lws_token_to_string(token));
-    if (name.len < 2 || name.data[0] == ':' || name.data[name.len - 1] != ':' ||
-        lws_hdr_total_length(list->wsi, token) <= 0)
-        return;
-    int len = lws_hdr_copy(list->wsi, value, sizeof value, token);
-    if (len > 0)
-        put_pair(list, rj_span_of(name.data, name.len - 1), value, (size_t)len);
+    struct rj_span earlier, value;
+    while (next_header(&headers, &earlier, &value) && earlier.data != name.data) {
+        if (is_named(earlier, name))
+            return true;
+    }
+    return false;
 }
 
-static void put_unknown(struct listing *list, const char *header_name)
+size_t rj_request_put_headers(const struct rj_request *request, size_t limit_bytes, struct rj_buf *out)
 {
-    char name[64], value[RJ_MAX_HEADER_BYTES + 1];
-    int name_len = snprintf(name, sizeof name, "%s:", header_name);
-    if (name_len >= (int)sizeof name)
-        return;
-    for (char *at = name; *at; at++)
-        *at = (char)tolower((unsigned char)*at);
-    int len = lws_hdr_custom_copy(list->wsi, value, sizeof value, name, name_len);
-    if (len > 0)
-        put_pair(list, rj_span_of(name, (size_t)name_len - 1), value, (size_t)len);
-}
-
-size_t rj_request_put_headers(struct lws *wsi, char *const *more, size_t limit_bytes, struct rj_buf *out)
-{
-    struct listing list = {.wsi = wsi, .out = out, .limit_bytes = out->len + limit_bytes};
-    for (int token = 0; token < WSI_TOKEN_COUNT; token++)
-        put_known(&list, (enum lws_token_indexes)token);
-    for (size_t i = 0; i < sizeof less_known / sizeof *less_known; i++)
-        put_unknown(&list, less_known[i]);
-    for (; more && *more; more++)
-        put_unknown(&list, *more);
+    struct listing list = {.out = out, .limit_bytes = out->len + limit_bytes};
+    struct rj_span rest = request->headers, name, value;
+    while (next_header(&rest, &name, &value)) {
+        if (!came_before(request->headers, name))
+            put_header(&list, name, value, rest);
+    }
     return list.n;
 }

@@ -1,4 +1,4 @@
-/* Reads an HTTP request out of libwebsockets.
+/* Reads an HTTP request out of its head, once that is known to be one (head.h). Pure.
  */
 #ifndef RJ_REQUEST_H
 #define RJ_REQUEST_H
@@ -6,18 +6,17 @@
 #include "gateway/frontends/http.h"
 #include "proto/base/arena.h"
 
-struct lws;
-
-/* The most header bytes that a server can be told to allow, and so of any single header. */
+/* The most header bytes that a server can be told to allow. */
 enum { RJ_MAX_HEADER_BYTES = 32768 };
 
-/* Fills *out; what it points to lives in `arena`. False when there is no header block to read, or none that
- * is valid: then the connection must go. */
-bool rj_request_read(struct lws *wsi, struct rj_arena *arena, struct rj_request *out);
+/* Fills *out from a whole head; what it points to lives there or in `arena`. 0, or the status to refuse it
+ * with: then nobody can be sure where its body ends, or what it means, and the connection has to go (RFC 9112
+ * §3.2, §6.1, §6.3): several lengths or none that is a number, a length beside chunks, codings but chunked,
+ * bodies where none belongs; no or several hosts in HTTP/1.1; and several of any header that we go by. */
+unsigned rj_request_read(struct rj_span head, struct rj_arena *arena, struct rj_request *out);
 
-/* Appends the headers of the request that is being handled, each as its name (lower-case), NUL, its value,
- * NUL; returns their number. `more` (NULL ends it; may be NULL) names headers that are told beside the usual
- * ones. One that would pass `limit_bytes` is left out. */
-size_t rj_request_put_headers(struct lws *wsi, char *const *more, size_t limit_bytes, struct rj_buf *out);
+/* Appends the request's headers, each as its name (lower-case), NUL, its value, NUL; returns their number.
+ * What comes several times is one list. One that would pass `limit_bytes` is left out. */
+size_t rj_request_put_headers(const struct rj_request *request, size_t limit_bytes, struct rj_buf *out);
 
 #endif

@@ -5,7 +5,6 @@
 #include <unistd.h>
 
 #include "gateway/frontends/addresses.h"
-#include "gateway/frontends/doorman.h"
 #include "gateway/frontends/linger.h"
 #include "gateway/frontends/peer_internal.h"
 #include "gateway/frontends/request.h"
@@ -14,17 +13,14 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
-/* How much later than ours libwebsockets' own timeouts come. */
-enum { MARGIN_S = 10 };
-
-/* What libwebsockets keeps beside the bytes of the headers, at most (RJ_MAX_HEADER_LINES). */
-enum { HEADER_SPARE_BYTES = 4096 };
-
 /* How long last words that the kernel does not take are waited for. */
 enum { FLUSH_MS = 5000 };
 
-/* libwebsockets allocates the first for each WebSocket, but reads from none (peer_ws.c). */
-enum { RX_BUFFER_BYTES = 16, TX_PACKET_BYTES = 4 << 20 };
+/* libwebsockets allocates the first for each WebSocket, but reads from none (peer_ws.c). Of headers it sees
+ * only what we make up. */
+enum { RX_BUFFER_BYTES = 16, TX_PACKET_BYTES = 4 << 20, LWS_HEADER_BYTES = 1024 };
+
+enum { ROOM_BYTES = 64 << 10 };
 
 struct rj_server {
     struct rj_server_options options;
@@ -38,15 +34,18 @@ struct rj_server {
     struct rj_timeq waits[RJ_WAITS];
     struct rj_receiver *receiver;
     struct rj_linger *linger;
-    struct rj_doorman *doorman;
     struct rj_addresses *addresses;
-    struct rj_address *entering; /* of the socket that is being adopted */
+    struct rj_peer *peers;    /* a list of those that speak HTTP; libwebsockets knows the others */
+    struct rj_peer *entering; /* whose socket libwebsockets is being given */
     size_t n_peers;
+    size_t n_half_open;
+    struct rj_timeq due; /* to be served in the next flush; its time is the number of flushes */
+    uint64_t flushes;
     struct rj_server_counters counters;
     struct rj_log_limit refusal_log;
-    bool is_poked;
     uv_timer_t *timer; /* its own memory: it closes after us */
     uint64_t armed_ms; /* what the timer is set to; UINT64_MAX: not */
+    uint8_t room[ROOM_BYTES];
 };
 
 /* ------------------------------------------------------------------------------------------- dispatching */
@@ -54,39 +53,29 @@ struct rj_server {
 typedef int peer_handler(struct rj_peer *peer, void *in, size_t len);
 
 static peer_handler *const handlers[] = {
-    [LWS_CALLBACK_FILTER_HTTP_CONNECTION] = rj_peer_on_filter_http,
-    [LWS_CALLBACK_HTTP] = rj_peer_on_http,
-    [LWS_CALLBACK_HTTP_BODY] = rj_peer_on_body,
-    [LWS_CALLBACK_HTTP_BODY_COMPLETION] = rj_peer_on_body_complete,
-    [LWS_CALLBACK_HTTP_WRITEABLE] = rj_peer_on_http_writable,
-    [LWS_CALLBACK_HTTP_DROP_PROTOCOL] = rj_peer_on_http_drop,
-    [LWS_CALLBACK_CLOSED_HTTP] = rj_peer_on_http_drop,
+    [LWS_CALLBACK_HTTP] = rj_peer_on_unexpected,
     [LWS_CALLBACK_HTTP_CONFIRM_UPGRADE] = rj_peer_on_confirm_upgrade,
+    [LWS_CALLBACK_ADD_HEADERS] = rj_peer_on_add_headers,
     [LWS_CALLBACK_ESTABLISHED] = rj_peer_on_established,
-    [LWS_CALLBACK_RECEIVE] = rj_peer_on_receive,
+    [LWS_CALLBACK_RECEIVE] = rj_peer_on_unexpected,
     [LWS_CALLBACK_SERVER_WRITEABLE] = rj_peer_on_ws_writable,
     [LWS_CALLBACK_WS_SERVER_DROP_PROTOCOL] = rj_peer_on_ws_drop,
     [LWS_CALLBACK_CLOSED] = rj_peer_on_ws_drop,
 };
 
-static void on_accepted(struct rj_server *server, struct lws *wsi)
+static void on_adopted(struct rj_server *server, struct lws *wsi)
 {
-    struct rj_peer *peer = rj_peer_new(server, wsi);
-    lws_set_opaque_user_data(wsi, peer);
-    server->n_peers++;
-    peer->address = server->entering;
+    lws_set_opaque_user_data(wsi, server->entering);
+    server->entering->wsi = wsi;
     server->entering = NULL;
-    rj_server_wait(server, peer, RJ_WAIT_NEXT);
 }
 
-static void on_destroyed(struct rj_server *server, struct lws *wsi)
+static void on_destroyed(struct lws *wsi)
 {
     struct rj_peer *peer = lws_get_opaque_user_data(wsi);
     if (!peer)
         return; /* libwebsockets' own pipe */
     lws_set_opaque_user_data(wsi, NULL);
-    server->n_peers--;
-    rj_address_leave(&peer->address);
     rj_peer_free(peer);
 }
 
@@ -96,9 +85,9 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
     switch (reason) {
     case LWS_CALLBACK_RAW_ADOPT: return -1; /* CONNECT would make it a raw socket without a timeout */
     case LWS_CALLBACK_SERVER_NEW_CLIENT_INSTANTIATED:
-        on_accepted(lws_context_user(lws_get_context(wsi)), wsi);
+        on_adopted(lws_context_user(lws_get_context(wsi)), wsi);
         return 0;
-    case LWS_CALLBACK_WSI_DESTROY: on_destroyed(lws_context_user(lws_get_context(wsi)), wsi); return 0;
+    case LWS_CALLBACK_WSI_DESTROY: on_destroyed(wsi); return 0;
     default: break;
     }
     if ((size_t)reason >= sizeof handlers / sizeof *handlers || !handlers[reason])
@@ -109,17 +98,8 @@ static int on_event(struct lws *wsi, enum lws_callback_reasons reason, void *use
 
 /* ---------------------------------------------------------------------------------------------- opening */
 
-static int to_seconds(uint64_t ms)
-{
-    return (int)(ms / 1000) + MARGIN_S;
-}
-
 static struct lws_context *create_context(struct rj_server *server)
 {
-    const struct rj_server_options *options = &server->options;
-    uint64_t longest_ms = options->handshake_timeout_ms > options->message_timeout_ms
-                              ? options->handshake_timeout_ms
-                              : options->message_timeout_ms;
     server->protocols[0] = (struct lws_protocols){
         .name = "rejoin",
         .callback = on_event,
@@ -127,7 +107,6 @@ static struct lws_context *create_context(struct rj_server *server)
         .rx_buffer_size = RX_BUFFER_BYTES,
         .tx_packet_size = TX_PACKET_BYTES,
     };
-    /* No .protocol: with one, an aborted held GET spins. */
     server->mount = (struct lws_http_mount){
         .mountpoint = "/",
         .mountpoint_len = 1,
@@ -145,9 +124,7 @@ static struct lws_context *create_context(struct rj_server *server)
         .pcontext = &server->context,
         .gid = -1,
         .uid = -1,
-        .max_http_header_data = (unsigned short)(options->max_header_bytes + HEADER_SPARE_BYTES),
-        .timeout_secs = (unsigned)to_seconds(longest_ms),
-        .keepalive_timeout = to_seconds(options->keepalive_timeout_ms),
+        .max_http_header_data = LWS_HEADER_BYTES,
         .retry_and_idle_policy = &server->no_idle_policy,
     };
     lws_set_log_level(LLL_ERR, NULL);
@@ -164,57 +141,15 @@ static void free_timer(uv_handle_t *timer)
 static void open_waits(struct rj_server *server)
 {
     const struct rj_server_options *options = &server->options;
+    rj_timeq_init(&server->waits[RJ_WAIT_HEAD], options->handshake_timeout_ms);
     rj_timeq_init(&server->waits[RJ_WAIT_NEXT], options->keepalive_timeout_ms);
     rj_timeq_init(&server->waits[RJ_WAIT_MESSAGE], options->message_timeout_ms);
+    rj_timeq_init(&server->waits[RJ_WAIT_STUCK], options->stuck_timeout_ms);
     rj_timeq_init(&server->waits[RJ_WAIT_FLUSH], FLUSH_MS);
+    rj_timeq_init(&server->due, 1);
     server->armed_ms = UINT64_MAX;
     server->timer = rj_calloc(1, sizeof *server->timer);
     uv_timer_init(options->loop, server->timer);
-}
-
-static void let_in(void *context, int fd, struct rj_address *address)
-{
-    struct rj_server *server = context;
-    server->entering = address; /* for on_accepted, which comes within the call */
-    lws_adopt_socket_vhost(server->vhost, fd);
-    if (server->entering)
-        rj_address_leave(&server->entering);
-}
-
-static void log_refusal(struct rj_server *server, const struct rj_address *address, const char *why)
-{
-    unsigned held;
-    if (rj_log_allowed(&server->refusal_log, &held))
-        rj_log(RJ_LOG_INFO, "connection_refused", RJ_KV_STR("address", address->text), RJ_KV_STR("why", why),
-               RJ_KV_U64("held", held));
-}
-
-static void on_turned_away(void *context, struct rj_address *address, unsigned why)
-{
-    struct rj_server *server = context;
-    if (why)
-        log_refusal(server, address,
-                    why == 408   ? "a request that does not end"
-                    : why == 431 ? "a request's head that is too long"
-                                 : "no request");
-    rj_address_leave(&address);
-    server->counters.overdue += why == 408;
-    server->counters.unreadable += why == 400 || why == 431;
-}
-
-static void open_door(struct rj_server *server)
-{
-    server->linger = rj_linger_new(server->receiver);
-    server->addresses = rj_addresses_new();
-    server->doorman = rj_doorman_new(&(struct rj_doorman_options){
-        .receiver = server->receiver,
-        .linger = server->linger,
-        .max_header_bytes = server->options.max_header_bytes,
-        .timeout_ms = server->options.handshake_timeout_ms,
-        .let_in = let_in,
-        .turned_away = on_turned_away,
-        .context = server,
-    });
 }
 
 enum rj_status rj_server_open(const struct rj_server_options *options, struct rj_server **out)
@@ -231,20 +166,69 @@ enum rj_status rj_server_open(const struct rj_server_options *options, struct rj
         return status;
     }
     server->vhost = lws_get_vhost_by_name(server->context, "default");
-    open_door(server);
+    server->linger = rj_linger_new(server->receiver);
+    server->addresses = rj_addresses_new();
     open_waits(server);
     *out = server;
     return RJ_OK;
 }
 
-/* There is no request yet, so nobody can be sure that it is read. */
-static void turn_away(struct rj_server *server, int fd)
+/* ------------------------------------------------------------------------------------------------ peers */
+
+static void unlist_closing(struct rj_server *server, struct rj_peer *peer)
 {
-    static const char response[] =
-        "HTTP/1.1 429 Too Many Requests\r\nContent-Length: 0\r\nConnection: close\r\n\r\n";
-    server->counters.refused++;
-    (void)!send(fd, response, sizeof response - 1, MSG_NOSIGNAL | MSG_DONTWAIT);
+    if (!peer->is_closing)
+        return;
+    peer->is_closing = false;
+    if (peer->next_closing)
+        peer->next_closing->prev_closing = peer->prev_closing;
+    if (peer->prev_closing)
+        peer->prev_closing->next_closing = peer->next_closing;
+    else
+        server->closing = peer->next_closing;
+}
+
+static void list(struct rj_server *server, struct rj_peer *peer)
+{
+    peer->next = server->peers;
+    if (peer->next)
+        peer->next->prev = peer;
+    server->peers = peer;
+    server->n_peers++;
+}
+
+static void unlist(struct rj_server *server, struct rj_peer *peer)
+{
+    if (peer->next)
+        peer->next->prev = peer->prev;
+    if (peer->prev)
+        peer->prev->next = peer->next;
+    else if (server->peers == peer)
+        server->peers = peer->next;
+    peer->next = peer->prev = NULL;
+}
+
+/* There is no request yet, so nobody can be sure that it is read: unless the socket lingers. */
+static void say_and_close(struct rj_server *server, int fd, unsigned status)
+{
+    struct rj_buf text = {0};
+    rj_response_put(&text, &(struct rj_response){.status = status, .wants_close = true});
+    (void)!send(fd, text.data, text.len, MSG_NOSIGNAL | MSG_DONTWAIT);
+    rj_buf_free(&text);
     rj_linger_add(server->linger, fd);
+}
+
+void rj_server_turn_away(struct rj_server *server, int fd)
+{
+    say_and_close(server, fd, 503);
+}
+
+void rj_server_log_refusal(struct rj_server *server, const struct rj_address *address, const char *why)
+{
+    unsigned held;
+    if (rj_log_allowed(&server->refusal_log, &held))
+        rj_log(RJ_LOG_INFO, "connection_refused", RJ_KV_STR("address", address->text), RJ_KV_STR("why", why),
+               RJ_KV_U64("held", held));
 }
 
 void rj_server_adopt(struct rj_server *server, int fd)
@@ -252,22 +236,56 @@ void rj_server_adopt(struct rj_server *server, int fd)
     struct rj_address *address = rj_addresses_enter(server->addresses, fd);
     if (address->connections > server->options.max_of_address ||
         address->half_open >= server->options.max_half_open) {
-        log_refusal(server, address, "too many connections of its address");
+        rj_server_log_refusal(server, address, "too many connections of its address");
         rj_address_leave(&address);
-        turn_away(server, fd);
+        server->counters.refused++;
+        say_and_close(server, fd, 429);
         return;
     }
-    rj_doorman_add(server->doorman, fd, address);
+    struct rj_peer *peer = rj_peer_new(server, address);
+    list(server, peer);
+    if (!rj_peer_http_start(peer, fd))
+        rj_peer_kill(peer);
+}
+
+void rj_server_set_half_open(struct rj_server *server, struct rj_peer *peer, bool is_half_open)
+{
+    if (peer->is_half_open == is_half_open)
+        return;
+    peer->is_half_open = is_half_open;
+    server->n_half_open += is_half_open ? 1 : (size_t)-1;
+    peer->address->half_open += is_half_open ? 1 : (size_t)-1;
+}
+
+void rj_server_to_websocket(struct rj_server *server, struct rj_peer *peer, struct rj_span request)
+{
+    unlist(server, peer);
+    rj_timeq_cancel(&peer->turn);
+    server->entering = peer; /* for on_adopted, which comes within the call, as all do that follows from it */
+    lws_adopt_socket_vhost_readbuf(server->vhost, peer->source.fd, (const char *)request.data, request.len);
+    peer = server->entering;
+    server->entering = NULL;
+    if (peer)
+        rj_peer_free(peer);
+}
+
+void rj_server_forget(struct rj_server *server, struct rj_peer *peer)
+{
+    rj_server_set_half_open(server, peer, false);
+    unlist(server, peer);
+    unlist_closing(server, peer);
+    server->n_peers--;
+    rj_address_leave(&peer->address);
 }
 
 size_t rj_server_peers(const struct rj_server *server)
 {
-    return server->n_peers + rj_doorman_count(server->doorman) + rj_linger_count(server->linger);
+    return server->n_peers + rj_linger_count(server->linger);
 }
 
 size_t rj_server_half_open(const struct rj_server *server)
 {
-    return rj_doorman_count(server->doorman);
+    return server->n_half_open;
 }
 
 const struct rj_server_counters *rj_server_counters(const struct rj_server *server)
@@ -301,9 +319,9 @@ struct rj_arena *rj_server_arena(struct rj_server *server)
     return &server->arena;
 }
 
-void rj_server_poke(struct rj_server *server)
+struct rj_bytes rj_server_room(struct rj_server *server)
 {
-    server->is_poked = true;
+    return (struct rj_bytes){server->room, ROOM_BYTES};
 }
 
 /* ------------------------------------------------------------------------------------------------ time */
@@ -319,10 +337,9 @@ static void on_timer(uv_timer_t *timer)
     (void)timer;
 }
 
-static void arm_timer(struct rj_server *server, uint64_t now_ms)
+static void arm_timer(struct rj_server *server, uint64_t now_ms, bool needs_turn)
 {
-    uint64_t linger_ms = rj_linger_deadline(server->linger), door_ms = rj_doorman_deadline(server->doorman);
-    uint64_t first_ms = linger_ms < door_ms ? linger_ms : door_ms;
+    uint64_t linger_ms = rj_linger_deadline(server->linger), first_ms = needs_turn ? now_ms : linger_ms;
     for (size_t i = 0; i < RJ_WAITS; i++) {
         uint64_t one_ms = rj_timeq_first(&server->waits[i]);
         first_ms = one_ms < first_ms ? one_ms : first_ms;
@@ -350,7 +367,6 @@ static void tick(struct rj_server *server, uint64_t now_ms)
         while ((entry = rj_timeq_expired(&server->waits[i], now_ms)))
             rj_peer_on_overdue(PEER_OF(entry));
     }
-    rj_doorman_tick(server->doorman, now_ms);
     rj_linger_tick(server->linger, now_ms);
 }
 
@@ -368,32 +384,40 @@ void rj_server_close_later(struct rj_server *server, struct rj_peer *peer)
     server->closing = peer;
 }
 
-void rj_server_unlist(struct rj_server *server, struct rj_peer *peer)
+void rj_server_serve_later(struct rj_server *server, struct rj_peer *peer)
 {
-    if (!peer->is_closing)
-        return;
-    peer->is_closing = false;
-    if (peer->next_closing)
-        peer->next_closing->prev_closing = peer->prev_closing;
-    if (peer->prev_closing)
-        peer->prev_closing->next_closing = peer->next_closing;
-    else
-        server->closing = peer->next_closing;
+    if (!rj_timeq_holds(&peer->turn))
+        rj_timeq_set(&server->due, &peer->turn, server->flushes);
+}
+
+#define PEER_OF_TURN(entry) ((struct rj_peer *)((char *)(entry)-offsetof(struct rj_peer, turn)))
+
+/* Not those who ask for more meanwhile: the others come first. Whether there were new requests, of which
+ * somebody may have made something that is written in the next turn. */
+static bool serve_due(struct rj_server *server)
+{
+    struct rj_timeq_entry *entry;
+    uint64_t now = ++server->flushes;
+    bool has_asked = false;
+    while ((entry = rj_timeq_expired(&server->due, now)))
+        has_asked = rj_peer_serve(PEER_OF_TURN(entry), true) || has_asked; /* may free it */
+    return has_asked;
 }
 
 void rj_server_flush(struct rj_server *server)
 {
     uint64_t now_ms = rj_clock_mono_ms();
+    bool has_closed = false;
     tick(server, now_ms);
+    bool needs_turn = serve_due(server) || rj_timeq_first(&server->due) != UINT64_MAX;
     for (struct rj_peer *peer; (peer = server->closing);) {
-        rj_server_unlist(server, peer);
+        unlist_closing(server, peer);
         rj_peer_kill(peer); /* may free it */
-        server->is_poked = true;
+        has_closed = true;
     }
-    if (server->is_poked)
+    if (has_closed)
         lws_cancel_service(server->context);
-    server->is_poked = false;
-    arm_timer(server, now_ms);
+    arm_timer(server, now_ms, needs_turn);
 }
 
 void rj_server_close(struct rj_server **taken)
@@ -405,7 +429,8 @@ void rj_server_close(struct rj_server **taken)
     /* With a foreign loop, handles close while the loop runs, and the second call frees the rest. `pcontext`
      * makes libwebsockets null server->context when it is gone. */
     lws_context_destroy(server->context);
-    rj_doorman_free(&server->doorman);
+    while (server->peers)
+        rj_peer_kill(server->peers);
     rj_linger_free(&server->linger);
     rj_receiver_close(&server->receiver);
     uv_timer_stop(server->timer);

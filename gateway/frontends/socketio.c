@@ -96,8 +96,8 @@ void rj_socketio_put_metrics(const struct rj_socketio *front, struct rj_buf *out
         {"sessions_opened_total", "counter", "Engine.IO sessions opened", eio->opened},
         {"upgrades_total", "counter", "sessions moved from polling to WebSocket", eio->upgraded},
         {"requests_refused_total", "counter", "requests answered with an error", eio->refused},
-        {"requests_unreadable_total", "counter", "requests that are no HTTP, or too long",
-         server->unreadable},
+        {"requests_unreadable_total", "counter",
+         "requests that are no HTTP, too long, or without a clear end", server->unreadable},
         {"overdue_total", "counter", "requests and messages that did not end in time", server->overdue},
         {"addresses_refused_total", "counter", "connections of addresses that had too many", server->refused},
         {"websocket_faults_total", "counter", "WebSockets closed for breaking RFC 6455", server->broke_rules},
@@ -213,6 +213,11 @@ static void on_accept(void *context, int fd)
     rj_server_adopt(((struct rj_socketio *)context)->server, fd);
 }
 
+static void on_refuse(void *context, int fd)
+{
+    rj_server_turn_away(((struct rj_socketio *)context)->server, fd);
+}
+
 static bool has_room(void *context)
 {
     const struct rj_socketio *front = context;
@@ -248,6 +253,7 @@ static enum rj_status listen_on(struct rj_socketio *front)
         .send_buffer_bytes = (int)conf->send_buffer_bytes,
         .on_accept = on_accept,
         .has_room = has_room,
+        .on_refuse = on_refuse,
         .context = front,
     };
     enum rj_status status = RJ_BAD_NAME;
@@ -273,7 +279,6 @@ static enum rj_status open_server(struct rj_socketio *front)
             .loop = front->gateway->loop,
             .routes = front->routes,
             .n_routes = front->n_routes,
-            .more_headers = conf->handshake_headers,
             .max_message_bytes = conf->max_payload_bytes,
             .max_fragments = conf->max_fragments,
             .max_header_bytes = conf->max_header_bytes,
@@ -282,7 +287,7 @@ static enum rj_status open_server(struct rj_socketio *front)
             .handshake_timeout_ms = conf->handshake_timeout_ms,
             .keepalive_timeout_ms = conf->keepalive_timeout_ms,
             .message_timeout_ms = conf->message_timeout_ms,
-            .stuck_timeout_s = (int)(conf->stuck_timeout_ms / 1000 + 1),
+            .stuck_timeout_ms = conf->stuck_timeout_ms,
         },
         &front->server);
     if (status != RJ_OK)

@@ -11,7 +11,7 @@ import { suite } from "./support/suite.mjs";
 
 const DIST = fileURLToPath(new URL("./node_modules/socket.io-client/dist", import.meta.url));
 const [friend, stranger] = [await site(), await site()];
-const GATEWAY = { "client-dir": DIST, "cors-origins": friend, "cors-credentials": "on", "handshake-headers": "x-app" };
+const GATEWAY = { "client-dir": DIST, "cors-origins": friend, "cors-credentials": "on" };
 const test = suite({ gateways: 1, gateway: GATEWAY });
 const browser = useBrowser();
 

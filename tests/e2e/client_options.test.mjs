@@ -9,7 +9,7 @@ import { until, within } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
 const BROKER = { namespaces: "/,/chat" };
-const GATEWAY = { ...QUICK_PINGS, "handshake-headers": "x-app" };
+const GATEWAY = { ...QUICK_PINGS };
 const TWO = { gateways: 2, broker: BROKER, gateway: GATEWAY };
 const ELSEWHERE = { gateways: 1, broker: BROKER, gateway: { path: "/deep/down/rt/" } };
 const test = suite(TWO);

@@ -325,7 +325,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .handshake_timeout_ms = WAIT_MS,
         .keepalive_timeout_ms = WAIT_MS,
         .message_timeout_ms = WAIT_MS,
-        .stuck_timeout_s = 60,
+        .stuck_timeout_ms = 60000,
     };
     HOLDS(rj_server_open(&options, &door.server) == RJ_OK);
     for (size_t i = 0; i < CLIENTS; i++)

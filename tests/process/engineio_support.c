@@ -79,6 +79,8 @@ int engineio_setup_limits(void **state)
                                         "800",
                                         "--message-timeout",
                                         "800",
+                                        "--stuck-timeout",
+                                        "800",
                                         "--max-header-bytes",
                                         "2048",
                                         "--max-connections-address",
@@ -172,6 +174,15 @@ void assert_text(struct rj_ws_client *client, const char *expected)
     struct rj_buf data = {0};
     assert_int_equal(rj_ws_receive(client, &data, WAIT_MS), RJ_WS_TEXT);
     assert_string_equal(rj_buf_cstr(&data), expected);
+    rj_buf_free(&data);
+}
+
+void assert_echoes(struct rj_ws_client *client)
+{
+    struct rj_buf data = {0};
+    assert_true(rj_ws_expect(client, "0{", &data, WAIT_MS));
+    assert_true(rj_ws_send_text(client, "4hello"));
+    assert_text(client, "4hello");
     rj_buf_free(&data);
 }
 

@@ -13,6 +13,11 @@ enum { WAIT_MS = RJ_WS_DEADLINE_MS, BRIEFLY_MS = 300 };
 #define POLLING   "/engine.io/?EIO=4&transport=polling"
 #define WEBSOCKET "/engine.io/?EIO=4&transport=websocket"
 
+/* The headers of a request to upgrade. */
+#define UPGRADE                                                                                              \
+    "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Version: 13\r\n"                             \
+    "Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n"
+
 struct server {
     struct rj_process process;
     uint16_t port;
@@ -54,6 +59,9 @@ void hold_poll(const struct server *server, const char *sid, struct rj_ws_client
 
 /* The next frame is this text. */
 void assert_text(struct rj_ws_client *client, const char *expected);
+
+/* An upgrade to a new session is done: it gets its open packet and its message back. */
+void assert_echoes(struct rj_ws_client *client);
 
 /* A fresh client gets its message back. */
 void assert_serves(const struct server *server);

@@ -9,7 +9,7 @@ set_target_properties(engineio-echo PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${PROJEC
 
 add_library(rj_test_engineio STATIC engineio_support.c)
 target_link_libraries(rj_test_engineio PUBLIC rj_test_ws rj_test_process PkgConfig::CMOCKA)
-foreach(noun door http frames limits polling websocket upgrade hostile)
+foreach(noun door http pipelining frames limits polling websocket upgrade hostile)
     rj_unit_tests(test_engineio_${noun} process rj_test_engineio)
     add_dependencies(test_engineio_${noun} engineio-echo)
 endforeach()

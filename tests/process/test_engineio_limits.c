@@ -1,6 +1,7 @@
 /* Limits of the transport, each from below and from above, and the time that a half-sent thing has: what is
  * over a limit costs its sender alone.
  */
+#include <poll.h>
 #include <unistd.h>
 
 #include "proto/base/clock.h"
@@ -15,6 +16,15 @@ static void assert_times_out(struct rj_ws_client *client, uint64_t begun_ms)
     assert_true(rj_ws_is_closed(client, WAIT_MS));
     assert_true(rj_clock_mono_ms() - begun_ms >= TIMEOUT_MS - 50);
     rj_ws_disconnect(client);
+}
+
+/* With this status (0: without a word) and not before its time. */
+static void assert_times_out_with(struct rj_ws_client *client, uint64_t begun_ms, int status,
+                                  struct rj_http_answer *answer)
+{
+    assert_int_equal(rj_http_read(client, answer, WAIT_MS) ? answer->status : 0, status);
+    rj_http_free(answer);
+    assert_times_out(client, begun_ms);
 }
 
 /* ---- headers */
@@ -40,51 +50,77 @@ static void put_headers(struct rj_buf *out, size_t n, size_t each)
     }
 }
 
-static void headers_above_the_limit_get_431(void **state)
+/* A head of `bytes` in `lines`, without the empty one, that asks for `args` arguments. */
+static void put_head(struct rj_buf *out, size_t bytes, size_t lines, size_t args)
+{
+    rj_buf_put_str(out, "GET " POLLING);
+    for (size_t i = 2; i < args; i++)
+        rj_buf_put_str(out, "&a=b");
+    rj_buf_put_str(out, " HTTP/1.1\r\nHost: a\r\n");
+    for (size_t i = 3; i < lines; i++)
+        rj_buf_put_str(out, "b:\r\n");
+    rj_buf_put_str(out, "c:");
+    size_t rest = bytes - out->len - 4;
+    memset(rj_buf_reserve(out, rest), 'v', rest);
+    out->len += rest;
+    rj_buf_put_str(out, "\r\n\r\n");
+}
+
+/* Of the first request, of one that was sent behind it at once, and of one that came later. */
+static void each_request_of_a_connection_has_the_same_limits(void **state)
 {
     struct server *server = *state;
     static const struct {
-        size_t n, each;
+        size_t bytes, lines, args;
         int status;
     } cases[] = {
-        {1, 10, 200},
-        {1, HEADER_BYTES - 300, 200},
-        {1, HEADER_BYTES + 100, 431},
-        {20, 50, 200}, /* many small ones */
-        {150, 1, 200},
-        {100, 50, 431},
-        {5000, 100, 431}, /* a flood: the answer arrives although nobody reads it all */
-        {1, 3000000, 431},
+        {500, 5, 2, 200},    {HEADER_BYTES, 5, 2, 200}, {HEADER_BYTES + 1, 5, 2, 431},
+        {1500, 256, 2, 200}, {1500, 257, 2, 431},       {500, 5, 64, 200},
+        {500, 5, 65, 400},
     };
-    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+    static const char first[] = "GET /x HTTP/1.1\r\nHost: a\r\n\r\n";
+    enum { FIRST, AT_ONCE, LATER, PLACES };
+    for (size_t i = 0; i < PLACES * sizeof cases / sizeof *cases; i++) {
+        size_t which = i / PLACES, place = i % PLACES;
         struct rj_ws_client client;
-        struct rj_buf headers = {0};
-        put_headers(&headers, cases[i].n, cases[i].each);
+        struct rj_http_answer answer;
+        struct rj_buf head = {0};
+        put_head(&head, cases[which].bytes, cases[which].lines, cases[which].args);
+        assert_int_equal(head.len, cases[which].bytes);
         assert_true(rj_ws_connect(&client, server->port));
-        int status = status_of(&client, &headers);
-        if (status != cases[i].status)
-            fail_msg("case %zu: %d instead of %d", i, status, cases[i].status);
-        if (status == 431)
-            assert_true(rj_ws_is_closed(&client, WAIT_MS));
+        assert_true(place == FIRST || rj_ws_send_str(&client, first));
+        if (place == LATER)
+            assert_read(&client, 404, "Not Found\n");
+        assert_true(rj_ws_send_raw(&client, head.data, head.len));
+        if (place == AT_ONCE)
+            assert_read(&client, 404, "Not Found\n");
+        if (!rj_http_read(&client, &answer, WAIT_MS) || answer.status != cases[which].status)
+            fail_msg("case %zu: %d instead of %d", i, answer.status, cases[which].status);
+        assert_int_equal(rj_ws_is_closed(&client, answer.status == 200 ? 1 : WAIT_MS), answer.status != 200);
+        rj_http_free(&answer);
         rj_ws_disconnect(&client);
-        rj_buf_free(&headers);
+        rj_buf_free(&head);
     }
     assert_serves(server);
 }
 
-/* It is libwebsockets that reads them, which has no word for it, and allows somewhat more. */
-static void a_flood_of_headers_on_a_kept_connection_is_cut_off(void **state)
+static void a_flood_of_headers_gets_431(void **state)
 {
     struct server *server = *state;
-    static const size_t numbers[] = {1, 5000};
-    for (size_t i = 0; i < sizeof numbers / sizeof *numbers; i++) {
+    static const struct {
+        size_t n, each;
+    } cases[] = {{5000, 100}, {1, 3000000}}; /* the answer arrives although nobody reads it all */
+    for (size_t i = 0; i < 2 * sizeof cases / sizeof *cases; i++) {
         struct rj_ws_client client;
         struct rj_buf headers = {0};
-        put_headers(&headers, numbers[i], 1000000 / numbers[i]);
+        bool is_second = i % 2;
+        put_headers(&headers, cases[i / 2].n, cases[i / 2].each);
         assert_true(rj_ws_connect(&client, server->port));
-        assert_true(rj_http_send(&client, "GET", "/x", NULL, NULL));
-        assert_read(&client, 404, "Not Found\n");
-        assert_int_equal(status_of(&client, &headers), 0);
+        if (is_second) {
+            assert_true(rj_http_send(&client, "GET", "/x", NULL, NULL));
+            assert_read(&client, 404, "Not Found\n");
+        }
+        assert_int_equal(status_of(&client, &headers), 431);
         assert_true(rj_ws_is_closed(&client, WAIT_MS));
         rj_ws_disconnect(&client);
         rj_buf_free(&headers);
@@ -168,21 +204,61 @@ static void a_body_that_drips_gets_408_and_ends_its_session(void **state)
     assert_gone(server, sid);
 }
 
+/* A kept connection is closed without a word, unless a request has begun. */
 static void the_next_request_of_a_kept_connection_has_its_time_too(void **state)
 {
     struct server *server = *state;
-    static const char *const begins[] = {"", "GET " POLLING " HTTP/1.1\r\n"};
+    static const char *const begins[] = {"", "G", "GET " POLLING " HTTP/1.1\r\n", "\r"};
     for (size_t i = 0; i < sizeof begins / sizeof *begins; i++) {
         struct rj_ws_client client;
+        struct rj_http_answer answer;
         assert_true(rj_ws_connect(&client, server->port));
         assert_true(rj_http_send(&client, "GET", "/x", NULL, NULL));
-        uint64_t begun_ms = rj_clock_mono_ms();
         assert_read(&client, 404, "Not Found\n");
+        uint64_t begun_ms = rj_clock_mono_ms();
         assert_true(rj_ws_send_str(&client, begins[i]));
-        if (*begins[i])
+        if (strlen(begins[i]) > 1)
             assert_true(drip(&client, "x-a: b\r\n", WAIT_MS));
-        assert_times_out(&client, begun_ms);
+        assert_times_out_with(&client, begun_ms, begins[i][0] ? 408 : 0, &answer);
     }
+    assert_serves(server);
+}
+
+/* Behind a request that was answered at once, its time starts at once. */
+static void half_a_request_behind_a_whole_one_gets_408(void **state)
+{
+    struct server *server = *state;
+    struct rj_ws_client client;
+    struct rj_http_answer answer;
+    uint64_t begun_ms = rj_clock_mono_ms();
+    assert_true(rj_ws_connect(&client, server->port));
+    assert_true(rj_ws_send_str(&client, "GET /x HTTP/1.1\r\nHost: a\r\n\r\nGET /y HTTP/1.1\r\nHo"));
+    assert_read(&client, 404, "Not Found\n");
+    assert_times_out_with(&client, begun_ms, 408, &answer);
+}
+
+/* Who asks for more and more and reads nothing is not waited for, and what it sends is not taken in. */
+static void who_reads_no_answers_is_closed_in_time(void **state)
+{
+    enum { ROUNDS = 30 };
+    struct server *server = *state;
+    struct rj_ws_client client;
+    struct rj_buf text = {0};
+    char sid[64];
+    open_polling(server, sid);
+    for (int i = 0; i < ROUNDS; i++) { /* far more than kernels hold */
+        rj_buf_printf(&text, "POST %s HTTP/1.1\r\nHost: a\r\nContent-Length: 15\r\n\r\n4burst 90 10000",
+                      with_sid(POLLING, sid));
+        rj_buf_printf(&text, "GET %s HTTP/1.1\r\nHost: a\r\n\r\n", with_sid(POLLING, sid));
+    }
+    assert_true(rj_ws_connect_narrow(&client, server->port));
+    assert_true(rj_ws_send_raw(&client, text.data, text.len));
+    uint64_t begun_ms = rj_clock_mono_ms();
+    struct pollfd end = {.fd = client.fd, .events = POLLRDHUP};
+    assert_int_equal(poll(&end, 1, WAIT_MS), 1); /* a reset, since it leaves requests unread */
+    assert_true(rj_clock_mono_ms() - begun_ms >= TIMEOUT_MS - 50);
+    rj_ws_disconnect(&client);
+    rj_buf_free(&text);
     assert_serves(server);
 }
 
@@ -329,10 +405,9 @@ static void an_address_may_have_so_many_half_open_connections(void **state)
 }
 
 static const struct CMUnitTest tests[] = {
-    cmocka_unit_test_setup_teardown(headers_above_the_limit_get_431, engineio_setup_limits,
+    cmocka_unit_test_setup_teardown(each_request_of_a_connection_has_the_same_limits, engineio_setup_limits,
                                     engineio_teardown),
-    cmocka_unit_test_setup_teardown(a_flood_of_headers_on_a_kept_connection_is_cut_off, engineio_setup_limits,
-                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_flood_of_headers_gets_431, engineio_setup_limits, engineio_teardown),
     cmocka_unit_test_setup_teardown(what_is_no_request_gets_400, engineio_setup_limits, engineio_teardown),
     cmocka_unit_test_setup_teardown(a_request_line_that_drips_gets_408, engineio_setup_limits,
                                     engineio_teardown),
@@ -341,6 +416,10 @@ static const struct CMUnitTest tests[] = {
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(the_next_request_of_a_kept_connection_has_its_time_too,
                                     engineio_setup_limits, engineio_teardown),
+    cmocka_unit_test_setup_teardown(half_a_request_behind_a_whole_one_gets_408, engineio_setup_limits,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(who_reads_no_answers_is_closed_in_time, engineio_setup_limits,
+                                    engineio_teardown),
     cmocka_unit_test_setup_teardown(a_websocket_message_that_drips_closes_with_1008, engineio_setup_limits,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(fragments_that_never_end_close_with_1008, engineio_setup_limits,

@@ -132,6 +132,11 @@ static void on_accept(void *context, int fd)
     rj_server_adopt(((struct echo *)context)->server, fd);
 }
 
+static void on_refuse(void *context, int fd)
+{
+    rj_server_turn_away(((struct echo *)context)->server, fd);
+}
+
 static bool has_room(void *context)
 {
     (void)context;
@@ -143,7 +148,7 @@ static bool has_room(void *context)
 struct conf {
     char *listen;
     uint64_t ping_interval_ms, ping_timeout_ms, upgrade_timeout_ms, max_payload_bytes;
-    uint64_t handshake_timeout_ms, keepalive_timeout_ms, message_timeout_ms;
+    uint64_t handshake_timeout_ms, keepalive_timeout_ms, message_timeout_ms, stuck_timeout_ms;
     uint64_t max_header_bytes, max_fragments, max_connections_address, max_half_open_address;
     char **cors_origins;
     bool cors_credentials;
@@ -175,6 +180,7 @@ static const struct rj_setting settings[] = {
     TIME("handshake-timeout", handshake_timeout_ms, "10000"),
     TIME("keepalive-timeout", keepalive_timeout_ms, "60000"),
     TIME("message-timeout", message_timeout_ms, "60000"),
+    TIME("stuck-timeout", stuck_timeout_ms, "60000"),
     LIMIT("max-payload", max_payload_bytes, "1000000"),
     LIMIT("max-header-bytes", max_header_bytes, "8192"),
     LIMIT("max-fragments", max_fragments, "4096"),
@@ -242,7 +248,7 @@ static bool open_server(struct echo *echo, const struct conf *conf)
                                        .handshake_timeout_ms = conf->handshake_timeout_ms,
                                        .keepalive_timeout_ms = conf->keepalive_timeout_ms,
                                        .message_timeout_ms = conf->message_timeout_ms,
-                                       .stuck_timeout_s = 60};
+                                       .stuck_timeout_ms = conf->stuck_timeout_ms};
     char *colon = strrchr(conf->listen, ':');
     if (!colon)
         return false;
@@ -252,6 +258,7 @@ static bool open_server(struct echo *echo, const struct conf *conf)
                                            .port = colon + 1,
                                            .on_accept = on_accept,
                                            .has_room = has_room,
+                                           .on_refuse = on_refuse,
                                            .context = echo};
     return rj_server_open(&server, &echo->server) == RJ_OK &&
            rj_listener_open(&listener, &echo->listener) == RJ_OK;
