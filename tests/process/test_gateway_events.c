@@ -24,6 +24,16 @@ static int setup_large(void **state)
     return 0;
 }
 
+enum { PENDING = 5 };
+
+static int setup_small(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_PENDING=5", NULL};
+    stage_setup_with(state, env);
+    link_up(*state);
+    return 0;
+}
+
 static Rejoin__Command *get_event(struct stage *stage, const char *name)
 {
     Rejoin__Command *command = get_command(stage, REJOIN__COMMAND__KIND_EVENT);
@@ -151,7 +161,31 @@ static void an_event_that_no_broker_could_take_is_refused(void **state)
     rj_ws_disconnect(&one.ws);
 }
 
+/* Of all clients: the other one pays, too. */
+static void so_many_commands_may_wait_for_the_broker(void **state)
+{
+    struct stage *stage = *state;
+    struct guest one = {0}, two = {0};
+    enter(stage, &one, &(struct entry){0});
+    enter(stage, &two, &(struct entry){.sid = "T"});
+    for (int i = 0; i < PENDING; i++)
+        say(&one, "425[\"order\"]");
+    Rejoin__Command *first = get_event(stage, "order");
+    for (int i = 1; i < PENDING; i++)
+        get_event(stage, "order");
+    say(&two, "426[\"order\"]");
+    expect_start(stage, &two, "436[{\"ok\":false,\"error\":{\"code\":\"busy\"");
+    reply_event(stage, first, "[]", NULL);
+    expect_text(stage, &one, "435[]");
+    say(&two, "427[\"order\"]");
+    reply_event(stage, get_event(stage, "order"), "[]", NULL);
+    expect_text(stage, &two, "437[]");
+    rj_ws_disconnect(&one.ws);
+    rj_ws_disconnect(&two.ws);
+}
+
 static const struct CMUnitTest tests[] = {
+    cmocka_unit_test_setup_teardown(so_many_commands_may_wait_for_the_broker, setup_small, stage_teardown),
     cmocka_unit_test_setup_teardown(an_answer_is_the_ack_with_all_arguments, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(a_refusal_is_an_ack_with_its_code, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(an_event_said_again_is_marked_and_keeps_its_id, setup, stage_teardown),
