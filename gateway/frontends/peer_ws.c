@@ -89,7 +89,7 @@ static void hand_over(struct rj_peer *peer, const struct rj_request *request)
 
 bool rj_peer_upgrade(struct rj_peer *peer, const struct rj_request *request)
 {
-    struct rj_span subprotocol;
+    struct rj_span subprotocol = {0};
     peer->must_close = true; /* with a refusal */
     if (!is_websocket_request(request) || !choose_subprotocol(request->ws_protocols, &subprotocol))
         rj_peer_reply(peer, &(struct rj_response){.status = 400});
