@@ -428,6 +428,14 @@ test("a session that has expired may be lost, one that has not may not", () => {
   assert.equal(check(away(30000, { recovered: false })).figures.fresh.expired, 1);
 });
 
+test("who has tried to come back in vain was away all the while", () => {
+  const observation = away(30000, { recovered: false });
+  const { ann } = observation.traces;
+  const back = ann.findIndex((e, i) => e.on === "connected" && !e.recovered && i > 0);
+  ann.splice(back, 0, { t: ann[back].t - 1000, who: "ann", on: "dropped", reason: "forced close" });
+  assert.ok(!foundIn(observation, isFresh));
+});
+
 test("a session that must have expired may not come back, unless the broker was restarted meanwhile", () => {
   const run = { on: "run", epoch: "one", t: -5000 };
   clear(away(5000, { recovered: true }));

@@ -77,7 +77,7 @@ export class Reader {
   #shown; // ids that were seen with their seq
   #store; // of what this session has seen; undefined: nothing yet
   #since; // the last time that the session was given, or given back
-  #droppedAt;
+  #droppedAt; // when it lost its connection; null: it has one
 
   #begin() {
     this.#rooms = new Map();
@@ -88,7 +88,8 @@ export class Reader {
     this.#pending = new Map();
     this.#shown = new Set();
     this.#store = undefined;
-    this.#since = this.#droppedAt = 0;
+    this.#since = 0;
+    this.#droppedAt = null;
   }
 
   take(event) {
@@ -113,6 +114,11 @@ export class Reader {
   }
 
   connected({ t, recovered }) {
+    this.#comeBack(t, recovered);
+    this.#droppedAt = null;
+  }
+
+  #comeBack(t, recovered) {
     if (recovered) {
       this.recovered++;
       this.#since = t; // whatever ended sessions before did not end this one
@@ -133,8 +139,9 @@ export class Reader {
     this.#isContested = true;
   }
 
+  /** The client library says so of each attempt to come back, too. */
   dropped({ t }) {
-    this.#droppedAt = t;
+    this.#droppedAt ??= t;
     this.#pending.clear();
   }
 
