@@ -5,7 +5,6 @@
 #include "broker/hello.h"
 #include "broker/serve.h"
 #include "broker/tail.h"
-#include "proto/base/json.h"
 #include "proto/base/mem.h"
 
 static struct rj_backend *find(const struct rj_backends *backends, const char *id)

@@ -3,17 +3,11 @@
 #include <assert.h>
 #include <stdlib.h>
 
-#include "proto/base/json.h"
+#include "broker/names.h"
 #include "proto/base/mem.h"
 #include "proto/wire.h"
 
 enum { RECORD_FORMAT = 1, RECORD_FIXED = 2 + 8 };
-
-static bool name_is_valid(const char *name)
-{
-    struct rj_span text = rj_span_str(name);
-    return text.len > 0 && text.len <= RJ_GROUP_NAME_MAX && rj_utf8_is_valid(text);
-}
 
 static bool patterns_are_valid(char *const *patterns, size_t n)
 {
@@ -25,7 +19,7 @@ static bool patterns_are_valid(char *const *patterns, size_t n)
 
 enum rj_status rj_serve_check(const Rejoin__Serve *serve, const char **why)
 {
-    if (!name_is_valid(serve->group))
+    if (!rj_name_is_valid(serve->group, RJ_GROUP_NAME_MAX))
         return *why = "the group's name must have 1 to 128 bytes of valid UTF-8", RJ_BAD_NAME;
     if (serve->n_namespaces == 0)
         return *why = "at least one namespace is needed", RJ_BAD_REQUEST;

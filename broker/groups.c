@@ -7,7 +7,6 @@
 #include "broker/instance.h"
 #include "broker/names.h"
 #include "proto/base/clock.h"
-#include "proto/base/json.h"
 #include "proto/base/mem.h"
 
 /* Backends are started together: when none has come for so long, the others are not on their way. */

@@ -1,11 +1,10 @@
 #include "broker/hello.h"
 
-#include "proto/base/json.h"
+#include "broker/names.h"
 
 bool rj_hello_id_is_valid(const char *id)
 {
-    struct rj_span text = rj_span_str(id);
-    return text.len > 0 && text.len <= RJ_PEER_ID_MAX && rj_utf8_is_valid(text);
+    return rj_name_is_valid(id, RJ_PEER_ID_MAX);
 }
 
 void rj_hello_welcome(struct rj_broker *broker, struct rj_peer *peer, bool reset)

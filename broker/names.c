@@ -1,7 +1,7 @@
 #include "broker/names.h"
 
 #include "broker/broker.h"
-#include "proto/base/json.h"
+#include "proto/base/utf8.h"
 #include "rejoin.pb-c.h"
 
 bool rj_name_is_valid(const char *name, uint64_t most)

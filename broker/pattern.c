@@ -3,8 +3,8 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "proto/base/json.h"
 #include "proto/base/mem.h"
+#include "proto/base/utf8.h"
 
 size_t rj_pattern_shortest(const char *pattern)
 {

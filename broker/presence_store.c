@@ -1,7 +1,7 @@
 #include "broker/presence_store.h"
 
 #include "broker/session.h"
-#include "proto/base/json.h"
+#include "proto/base/utf8.h"
 #include "proto/wire.h"
 
 enum {

@@ -7,8 +7,8 @@
 #include "broker/optimistic.h"
 #include "broker/targets.h"
 #include "proto/base/clock.h"
-#include "proto/base/json.h"
 #include "proto/base/mem.h"
+#include "proto/base/utf8.h"
 #include "proto/offset.h"
 
 #define DEFAULT_EVENT "room:message"

@@ -8,8 +8,8 @@
 #include "broker/calls.h"
 #include "broker/instance.h"
 #include "broker/names.h"
-#include "proto/base/json.h"
 #include "proto/base/mem.h"
+#include "proto/base/utf8.h"
 
 /* One backend that is asked. */
 struct recipient {

@@ -18,11 +18,22 @@ struct rj_args {
     size_t n_attachments;
 };
 
+/* ---- translate_event.c: what a client says */
+
 /* Fills `command` (initialised; its kind and content; not id and client) from an event. What it points to
  * lives in `arena`, or is the event's own memory. An error leaves `*why` with a sentence for the sender. An
  * event that is not built in becomes the command Event. */
 enum rj_status rj_translate_event(const struct rj_client_event *event, struct rj_arena *arena,
                                   Rejoin__Command *command, const char **why);
+
+/* Arguments with their brackets, in `arena`. */
+ProtobufCBinaryData rj_translate_array(struct rj_span args, struct rj_arena *arena);
+
+/* Attachments as a message's field: the list is in `arena`, the bytes are borrowed. */
+ProtobufCBinaryData *rj_translate_attachments(const struct rj_span *attachments, size_t n,
+                                              struct rj_arena *arena);
+
+/* ---- translate.c: what it is told */
 
 /* Fills in the ack for a successful or failed command. `room` is the one that the command was about (for
  * pages; may be NULL). The JSON is appended. */
@@ -48,13 +59,6 @@ void rj_translate_failed(const struct rj_shown *shown, struct rj_buf *out);
 /* The arguments of a `plain` message as they go into a packet: JSON texts with commas, without the brackets.
  * Borrowed from the message. What is no array is one argument. */
 struct rj_span rj_translate_plain(const Rejoin__Message *message);
-
-/* Arguments with their brackets, in `arena`. */
-ProtobufCBinaryData rj_translate_array(struct rj_span args, struct rj_arena *arena);
-
-/* Attachments as a message's field: the list is in `arena`, the bytes are borrowed. */
-ProtobufCBinaryData *rj_translate_attachments(const struct rj_span *attachments, size_t n,
-                                              struct rj_arena *arena);
 
 /* Appends `json` with `shift` added to the number of every placeholder. */
 void rj_translate_shifted(struct rj_span json, size_t shift, struct rj_buf *out);

@@ -2,7 +2,7 @@
  */
 #include "gateway/frontends/eio_internal.h"
 #include "gateway/frontends/packet_frame.h"
-#include "proto/base/json.h"
+#include "proto/base/utf8.h"
 
 /* What one answer carries, unless a single frame is larger. */
 enum { ANSWER_BYTES = 1 << 20 };

@@ -5,88 +5,6 @@
 
 static const char replacement[] = "\xef\xbf\xbd"; /* U+FFFD */
 
-/* ---- UTF-8 */
-
-/* The length of the well-formed sequence at the start of `text`, 0 when there is none (RFC 3629, section 4).
- */
-static size_t utf8_sequence(struct rj_span text)
-{
-    const uint8_t *p = text.data;
-    if (text.len == 0)
-        return 0;
-    if (p[0] < 0x80)
-        return 1;
-    size_t len = p[0] >= 0xc2 && p[0] <= 0xdf ? 2 : p[0] >= 0xe0 && p[0] <= 0xef ? 3 : 4;
-    if (p[0] < 0xc2 || p[0] > 0xf4 || text.len < len)
-        return 0;
-    /* The second byte's range shuts out overlong forms, surrogates and what is above U+10FFFF. */
-    uint8_t least = p[0] == 0xe0 ? 0xa0 : p[0] == 0xf0 ? 0x90 : 0x80;
-    uint8_t most = p[0] == 0xed ? 0x9f : p[0] == 0xf4 ? 0x8f : 0xbf;
-    if (p[1] < least || p[1] > most)
-        return 0;
-    for (size_t i = 2; i < len; i++)
-        if ((p[i] & 0xc0) != 0x80)
-            return 0;
-    return len;
-}
-
-/* How many of the first bytes are printable ASCII other than `"` and `\`, in steps of eight: what most of a
- * chat's text consists of, passed over without looking at single bytes. */
-static size_t plain_run(struct rj_span text)
-{
-    const uint64_t ones = UINT64_C(0x0101010101010101), high = ones << 7;
-    size_t at = 0;
-    for (; text.len - at >= 8; at += 8) {
-        uint64_t word;
-        memcpy(&word, text.data + at, 8);
-        uint64_t quote = word ^ ones * '"', backslash = word ^ ones * '\\';
-        /* A byte below n leaves its high bit set in (byte - n) & ~byte; false hits only stop the run early.
-         */
-        uint64_t special = (word - ones * 0x20) | (quote - ones) | (backslash - ones) | word;
-        if (special & high)
-            break;
-    }
-    return at;
-}
-
-bool rj_utf8_is_valid(struct rj_span text)
-{
-    for (size_t at = 0; at < text.len;) {
-        struct rj_span rest = rj_span_from(text, at);
-        size_t step = plain_run(rest);
-        if (step == 0)
-            step = utf8_sequence(rest);
-        if (step == 0)
-            return false;
-        at += step;
-    }
-    return true;
-}
-
-static size_t put_utf8(uint32_t code, uint8_t out[static 4])
-{
-    if (code < 0x80) {
-        out[0] = (uint8_t)code;
-        return 1;
-    }
-    if (code < 0x800) {
-        out[0] = (uint8_t)(0xc0 | code >> 6);
-        out[1] = (uint8_t)(0x80 | (code & 0x3f));
-        return 2;
-    }
-    if (code < 0x10000) {
-        out[0] = (uint8_t)(0xe0 | code >> 12);
-        out[1] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-        out[2] = (uint8_t)(0x80 | (code & 0x3f));
-        return 3;
-    }
-    out[0] = (uint8_t)(0xf0 | code >> 18);
-    out[1] = (uint8_t)(0x80 | (code >> 12 & 0x3f));
-    out[2] = (uint8_t)(0x80 | (code >> 6 & 0x3f));
-    out[3] = (uint8_t)(0x80 | (code & 0x3f));
-    return 4;
-}
-
 /* ---- scanning
  *
  * Each scan_* takes the rest of the text, checks one token at its start and returns its length; 0 is a fault.
@@ -170,13 +88,13 @@ static size_t scan_string(struct rj_span text)
 {
     for (size_t at = 1; at < text.len;) {
         struct rj_span rest = rj_span_from(text, at);
-        size_t step = plain_run(rest);
+        size_t step = rj_utf8_plain_run(rest);
         if (step == 0) {
             if (rest.data[0] == '"')
                 return at + 1;
             if (rest.data[0] < 0x20)
                 return 0;
-            step = rest.data[0] == '\\' ? scan_escape(rest) : utf8_sequence(rest);
+            step = rest.data[0] == '\\' ? scan_escape(rest) : rj_utf8_sequence(rest);
             if (step == 0)
                 return 0;
         }
@@ -353,7 +271,7 @@ static size_t string_length(struct rj_span text)
 {
     size_t at = 1;
     while (at < text.len && text.data[at] != '"') {
-        size_t step = plain_run(rj_span_from(text, at));
+        size_t step = rj_utf8_plain_run(rj_span_from(text, at));
         at += step ? step : text.data[at] == '\\' ? 2 : 1;
     }
     return at < text.len ? at + 1 : text.len;
@@ -483,9 +401,9 @@ static size_t take_escape(struct rj_span *rest, uint8_t out[static 4])
     *rest = rj_span_from(*rest, 6);
     if (unit >= 0xd800 && unit < 0xdc00 && unit_at(*rest, &low) && low >= 0xdc00 && low < 0xe000) {
         *rest = rj_span_from(*rest, 6);
-        return put_utf8(0x10000 + ((unit - 0xd800) << 10 | (low - 0xdc00)), out);
+        return rj_utf8_put(0x10000 + ((unit - 0xd800) << 10 | (low - 0xdc00)), out);
     }
-    return put_utf8(unit >= 0xd800 && unit < 0xe000 ? 0xfffd : unit, out);
+    return rj_utf8_put(unit >= 0xd800 && unit < 0xe000 ? 0xfffd : unit, out);
 }
 
 static size_t run_before_escape(struct rj_span text)
@@ -541,9 +459,9 @@ void rj_json_put_string(struct rj_buf *out, struct rj_span utf8)
     rj_buf_put_u8(out, '"');
     while (utf8.len) {
         uint8_t c = utf8.data[0];
-        size_t step = plain_run(utf8);
+        size_t step = rj_utf8_plain_run(utf8);
         if (step == 0 && c >= 0x20 && c != '"' && c != '\\')
-            step = utf8_sequence(utf8);
+            step = rj_utf8_sequence(utf8);
         rj_buf_put(out, utf8.data, step);
         if (step == 0) {
             step = 1;

@@ -11,6 +11,7 @@
 
 #include "proto/base/buf.h"
 #include "proto/base/status.h"
+#include "proto/base/utf8.h"
 
 enum rj_json_type {
     RJ_JSON_NULL,
@@ -62,8 +63,5 @@ bool rj_json_bool(struct rj_span value, bool *out);
 /* Appends `utf8` as a JSON string with quotes. Valid UTF-8 is kept as it is; a bad byte becomes U+FFFD, so
  * the output is always valid. */
 void rj_json_put_string(struct rj_buf *out, struct rj_span utf8);
-
-/* Whether `text` is valid UTF-8 (RFC 3629: no surrogates, no overlong forms). */
-bool rj_utf8_is_valid(struct rj_span text);
 
 #endif
