@@ -65,7 +65,8 @@ static void on_settled(void *ctx, enum rj_status status)
 /* Without recovery the connection was all there is. */
 static void end_brief(struct rj_broker *broker, struct rj_session *session)
 {
-    rj_session_store_forget_socket(broker->store, session->nsp, session->sid);
+    if (session->is_told_to)
+        rj_session_store_end_brief(broker->store, session->nsp, session->sid);
     rj_session_free(&broker->sessions, &broker->rooms, session);
 }
 
@@ -91,6 +92,6 @@ void rj_end_session(struct rj_broker *broker, struct rj_session *session, enum r
         return;
     }
     rj_session_cursor_saved(&broker->sessions, session);
-    rj_session_store_delete(broker->store, rj_span_of(session->pid, RJ_ID_LEN), session->nsp, session->sid,
-                            on_settled, settling_new(broker, session));
+    rj_session_store_end(broker->store, rj_span_of(session->pid, RJ_ID_LEN), session->nsp, session->sid,
+                         RJ_SESSION_LEFT, on_settled, settling_new(broker, session));
 }

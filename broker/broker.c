@@ -192,6 +192,12 @@ static void save_cursors(struct rj_broker *broker, size_t limit)
     }
 }
 
+static bool is_here(const void *ctx, const char *nsp, const char *sid)
+{
+    const struct rj_broker *broker = ctx;
+    return rj_directory_find_sid(&broker->directory, nsp, sid) != NULL;
+}
+
 static void tick(struct rj_broker *broker)
 {
     uint64_t elapsed = broker->now_ms - broker->ticked_ms;
@@ -348,6 +354,7 @@ enum rj_status rj_broker_open(const struct rj_conf *conf, struct rj_broker **out
     broker->now_ms = broker->started_ms = broker->ticked_ms = rj_clock_mono_ms();
     rj_read_receipts_init(&broker->receipts, conf->receipt_rooms);
     rj_room_patterns_init(&broker->optimistic_rooms, conf->optimistic_rooms);
+    broker->sweep = (struct rj_session_sweep){.is_here = is_here, .ctx = broker};
     broker->signal_fd = open_signals();
     enum rj_status status = broker->signal_fd >= 0 ? open_store(broker, &why) : RJ_IO;
     /* The store has committed its new epoch: only now may anybody talk to us. */

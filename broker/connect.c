@@ -238,6 +238,7 @@ static struct rj_session *rebuild(struct rj_broker *broker, const Rejoin__Attach
     struct rj_session *session =
         rj_session_new(&broker->sessions, "", attach->sid, attach->namespace_, attach->user);
     session->incarnation = attach->incarnation;
+    session->is_told_to = rj_session_store_knows_brief(broker->store, session->sid);
     for (size_t i = 0; i < attach->n_rooms; i++) {
         uint8_t bytes[RJ_TARGET_KEY_MAX];
         rj_room_id id;

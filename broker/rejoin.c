@@ -49,6 +49,7 @@ static struct rj_session *look_up(struct rj_broker *broker, const char *pid, boo
     *was_loaded = status == RJ_OK;
     switch (status) {
     case RJ_OK: break;
+    case RJ_CLOSED: rj_rejoin_refused(broker, "left", &broker->stats.unrecovered_left); break;
     case RJ_TIMEOUT: rj_rejoin_refused(broker, "expired", &broker->stats.unrecovered_expired); break;
     case RJ_GAP: rj_rejoin_refused(broker, "restored", &broker->stats.unrecovered_restored); break;
     case RJ_NOT_FOUND: rj_rejoin_refused(broker, "unknown", &broker->stats.unrecovered_unknown); break;

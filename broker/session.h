@@ -35,6 +35,7 @@ struct rj_session {
     uint64_t start_pos;   /* it began here: nothing up to this is for it */
     uint64_t cursor;      /* proved to have arrived at the client; 0 = nothing yet */
     bool is_cursor_dirty; /* not written yet; then in rj_sessions.dirty */
+    bool is_told_to;      /* without pid: the store knows that something was said to its socket */
     bool is_ended;        /* left for good: the delete is on its way, nobody may find it */
     uint32_t detaches;    /* counts them, so that a completion knows whether it is about the last one */
 

@@ -8,7 +8,11 @@ enum {
     RECORD_FORMAT = 2,
     RECORD_FIXED = 2 + 4 * 8,
     RECORD_FIXED_1 = 2 + 3 * 8, /* of format 1 */
-    PARTS_MAX = 1 << 20,        /* of one session, when it is read back: no bound but a stop */
+    OVER_FORMAT = 0x80,         /* in a record's place: why there is none any more */
+    OVER_SIZE = 2 + 8,
+    OVER_KEPT_MS = 3600000, /* or for a lifetime, if that is longer */
+    ALL_BACK_MS = 60000,    /* after a start (or a lifetime, if that is shorter) gateways are back */
+    PARTS_MAX = 1 << 20,    /* of one session, when it is read back: no bound but a stop */
 };
 
 static void put_u64(struct rj_buf *out, uint64_t value)
@@ -114,6 +118,13 @@ void rj_session_store_save(struct rj_store *store, const struct rj_session *sess
     rj_buf_free(&value);
 }
 
+static struct rj_span brief_key(uint8_t out[static 1 + RJ_ID_LEN], const char *sid)
+{
+    out[0] = RJ_SESSION_BRIEF;
+    memcpy(out + 1, sid, RJ_ID_LEN);
+    return rj_span_of(out, 1 + RJ_ID_LEN);
+}
+
 static struct rj_span sid_key(uint8_t out[static 1 + RJ_ID_LEN], struct rj_span sid)
 {
     out[0] = RJ_SESSION_SID;
@@ -146,7 +157,7 @@ void rj_session_store_save_cursor(struct rj_store *store, const struct rj_sessio
 
 static struct rj_span void_key(void)
 {
-    static const uint8_t key[] = {RJ_SESSION_VOID};
+    static const uint8_t key[] = {RJ_SESSION_WHOLE};
     return rj_span_of(key, sizeof key);
 }
 
@@ -220,21 +231,61 @@ void rj_session_store_save_data(struct rj_store *store, const char *pid, struct 
     save_part(store, pid, RJ_SESSION_DATA, json, done, ctx);
 }
 
-void rj_session_store_forget_socket(struct rj_store *store, const char *nsp, const char *sid)
+/* What was said to a socket whose session is over. */
+static void forget_socket(struct rj_store *store, const char *nsp, const char *sid)
 {
     uint8_t key[RJ_TARGET_KEY_MAX];
     size_t len = rj_target_key(key, REJOIN__TARGET__KIND__SOCKET, nsp, sid);
     rj_store_forget_room(store, rj_span_of(key, len), NULL, NULL);
 }
 
-void rj_session_store_delete(struct rj_store *store, struct rj_span pid, const char *nsp, const char *sid,
-                             rj_store_written *done, void *ctx)
+void rj_session_store_begin_brief(struct rj_store *store, const char *nsp, const char *sid)
 {
     uint8_t key[1 + RJ_ID_LEN];
-    rj_session_store_forget_socket(store, nsp, sid);
+    struct rj_buf value = {0};
+    put_u64(&value, rj_clock_wall_ms());
+    rj_buf_put_str(&value, nsp);
+    rj_store_put(store, RJ_TABLE_SESSION, brief_key(key, sid), rj_buf_span(&value), RJ_ANY_VERSION, NULL,
+                 NULL);
+    rj_buf_free(&value);
+}
+
+void rj_session_store_end_brief(struct rj_store *store, const char *nsp, const char *sid)
+{
+    uint8_t key[1 + RJ_ID_LEN];
+    forget_socket(store, nsp, sid);
+    rj_store_delete(store, RJ_TABLE_SESSION, brief_key(key, sid), NULL, NULL);
+}
+
+bool rj_session_store_knows_brief(struct rj_store *store, const char *sid)
+{
+    uint8_t key[1 + RJ_ID_LEN];
+    struct rj_buf value = {0};
+    enum rj_status status = rj_store_get(store, RJ_TABLE_SESSION, brief_key(key, sid), &value, NULL);
+    rj_buf_free(&value);
+    return status == RJ_OK;
+}
+
+static void put_over(struct rj_store *store, struct rj_span pid, enum rj_session_end why,
+                     rj_store_written *done, void *ctx)
+{
+    struct rj_buf value = {0};
+    rj_buf_put_u8(&value, OVER_FORMAT);
+    rj_buf_put_u8(&value, (uint8_t)why);
+    put_u64(&value, rj_clock_wall_ms());
+    rj_store_put(store, RJ_TABLE_SESSION, pid, rj_buf_span(&value), RJ_ANY_VERSION, done, ctx);
+    rj_buf_free(&value);
+}
+
+void rj_session_store_end(struct rj_store *store, struct rj_span pid, const char *nsp, const char *sid,
+                          enum rj_session_end why, rj_store_written *done, void *ctx)
+{
+    uint8_t key[1 + RJ_ID_LEN];
+    forget_socket(store, nsp, sid);
     rj_store_delete(store, RJ_TABLE_SESSION, sid_key(key, rj_span_of(sid, RJ_ID_LEN)), NULL, NULL);
     rj_store_delete(store, RJ_TABLE_CURSOR, pid, NULL, NULL);
-    rj_store_delete_prefix(store, RJ_TABLE_SESSION, pid, done, ctx);
+    rj_store_delete_prefix(store, RJ_TABLE_SESSION, pid, NULL, NULL);
+    put_over(store, pid, why, done, ctx);
 }
 
 /* ------------------------------------------------------------------------------------------ reading */
@@ -323,6 +374,21 @@ static enum rj_status judge(const struct rj_session_record *record, struct rj_se
     return is_expired ? RJ_TIMEOUT : RJ_OK;
 }
 
+static bool is_over(struct rj_span value)
+{
+    return value.len == OVER_SIZE && value.data[0] == OVER_FORMAT;
+}
+
+static enum rj_status status_of_end(struct rj_span over)
+{
+    switch ((enum rj_session_end)over.data[1]) {
+    case RJ_SESSION_LEFT: return RJ_CLOSED;
+    case RJ_SESSION_EXPIRED: return RJ_TIMEOUT;
+    case RJ_SESSION_VOID: return RJ_GAP;
+    }
+    return RJ_NOT_FOUND; /* of a later version */
+}
+
 /* Appends the record to `bytes`, which it then points into. */
 static enum rj_status read_record(struct rj_store *store, const char *pid, struct rj_session_clock clock,
                                   struct rj_buf *bytes, struct rj_session_record *record)
@@ -330,6 +396,8 @@ static enum rj_status read_record(struct rj_store *store, const char *pid, struc
     if (!rj_session_pid_is_valid(pid))
         return RJ_NOT_FOUND;
     enum rj_status status = rj_store_get(store, RJ_TABLE_SESSION, rj_span_of(pid, RJ_ID_LEN), bytes, NULL);
+    if (status == RJ_OK && is_over(rj_buf_span(bytes)))
+        return status_of_end(rj_buf_span(bytes));
     if (status == RJ_OK)
         status = rj_session_record_decode(rj_buf_span(bytes), record);
     return status == RJ_OK ? judge(record, clock) : status;
@@ -389,21 +457,48 @@ struct sweep_visit {
     struct rj_session_sweep *sweep;
     struct rj_session_clock clock;
     const struct rj_sessions *sessions;
-    struct rj_buf expired; /* struct expired each */
+    struct rj_buf expired;   /* struct expired each */
+    struct rj_buf forgotten; /* pids of those that have been over for long */
+    struct rj_buf lost;      /* struct expired each: sockets without recovery */
     size_t seen;
 };
 
 struct expired {
+    enum rj_session_end why;
     char pid[RJ_ID_LEN], sid[RJ_ID_LEN + 1], nsp[256];
 };
 
-static void put_expired(struct rj_buf *out, const char *pid, const struct rj_session_record *record)
+static void put_expired(struct rj_buf *out, const char *pid, enum rj_session_end why,
+                        const struct rj_session_record *record)
 {
-    struct expired expired = {0};
+    struct expired expired = {.why = why};
     memcpy(expired.pid, pid, RJ_ID_LEN);
     memcpy(expired.sid, record->sid.data, record->sid.len);
     memcpy(expired.nsp, record->nsp.data, record->nsp.len);
     rj_buf_put(out, &expired, sizeof expired);
+}
+
+static bool is_long_over(struct rj_span over, struct rj_session_clock clock)
+{
+    uint64_t since_ms = get_u64(over.data + 2);
+    uint64_t kept_ms = clock.lifetime_ms > OVER_KEPT_MS ? clock.lifetime_ms : OVER_KEPT_MS;
+    return clock.now_ms > since_ms && clock.now_ms - since_ms > kept_ms;
+}
+
+/* A broker that died has not seen the end of it, unless its gateway has brought it back. */
+static void visit_brief(struct sweep_visit *visit, struct rj_span sid, struct rj_span value)
+{
+    struct rj_session_clock clock = visit->clock;
+    struct expired lost = {0};
+    if (value.len < 8 || value.len - 8 >= sizeof lost.nsp)
+        return;
+    uint64_t since_ms = get_u64(value.data);
+    uint64_t back_ms = clock.lifetime_ms < ALL_BACK_MS ? clock.lifetime_ms : ALL_BACK_MS;
+    memcpy(lost.sid, sid.data, sid.len);
+    memcpy(lost.nsp, value.data + 8, value.len - 8);
+    if (clock.now_ms > since_ms && clock.now_ms - since_ms > clock.lifetime_ms && clock.uptime_ms > back_ms &&
+        !visit->sweep->is_here(visit->sweep->ctx, lost.nsp, lost.sid))
+        rj_buf_put(&visit->lost, &lost, sizeof lost);
 }
 
 static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
@@ -413,12 +508,22 @@ static bool on_swept(void *ctx, struct rj_span key, struct rj_span value)
     visit->seen++;
     rj_buf_clear(&visit->sweep->after);
     rj_buf_put_span(&visit->sweep->after, key);
-    if (key.len != RJ_ID_LEN || rj_session_record_decode(value, &record) != RJ_OK)
+    if (key.len == 1 + RJ_ID_LEN && key.data[0] == RJ_SESSION_BRIEF)
+        visit_brief(visit, rj_span_from(key, 1), value);
+    if (key.len != RJ_ID_LEN)
+        return true;
+    if (is_over(value)) {
+        if (is_long_over(value, visit->clock))
+            rj_buf_put_span(&visit->forgotten, key);
+        return true;
+    }
+    if (rj_session_record_decode(value, &record) != RJ_OK)
         return true;
     char pid[RJ_ID_LEN + 1] = "";
     memcpy(pid, key.data, RJ_ID_LEN);
-    if (judge(&record, visit->clock) != RJ_OK && !rj_session_find(visit->sessions, pid))
-        put_expired(&visit->expired, pid, &record);
+    enum rj_status status = judge(&record, visit->clock);
+    if (status != RJ_OK && !rj_session_find(visit->sessions, pid))
+        put_expired(&visit->expired, pid, status == RJ_GAP ? RJ_SESSION_VOID : RJ_SESSION_EXPIRED, &record);
     return true;
 }
 
@@ -436,8 +541,16 @@ size_t rj_session_store_sweep(struct rj_session_sweep *sweep, struct rj_store *s
     const struct expired *expired = (const struct expired *)(const void *)visit.expired.data;
     size_t n = visit.expired.len / sizeof *expired;
     for (size_t i = 0; i < n; i++)
-        rj_session_store_delete(store, rj_span_of(expired[i].pid, RJ_ID_LEN), expired[i].nsp, expired[i].sid,
-                                NULL, NULL);
+        rj_session_store_end(store, rj_span_of(expired[i].pid, RJ_ID_LEN), expired[i].nsp, expired[i].sid,
+                             expired[i].why, NULL, NULL);
+    for (size_t at = 0; at < visit.forgotten.len; at += RJ_ID_LEN)
+        rj_store_delete(store, RJ_TABLE_SESSION, rj_span_of(visit.forgotten.data + at, RJ_ID_LEN), NULL,
+                        NULL);
+    const struct expired *lost = (const struct expired *)(const void *)visit.lost.data;
+    for (size_t i = 0; i < visit.lost.len / sizeof *lost; i++)
+        rj_session_store_end_brief(store, lost[i].nsp, lost[i].sid);
     rj_buf_free(&visit.expired);
+    rj_buf_free(&visit.forgotten);
+    rj_buf_free(&visit.lost);
     return n;
 }

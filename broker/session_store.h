@@ -1,17 +1,20 @@
 /* Sessions in the store: their records, memberships and cursors, and when they expire.
  *
  *   table    key                      value
- *   session  pid (22 bytes)           record, see rj_session_record_encode
- *   session  pid, 0x01, room key      since_pos u64 LE
- *   session  pid, 0x02                data: JSON that backends have set
- *   session  pid, 0x03                handshake and auth of the last CONNECT, packed (socket.h); only where
- *                                     backends serve the namespace
- *   session  0x02                     u64 LE: the epoch in which the store was found to have gone back
+ *   session  pid (22 bytes)           record, see rj_session_record_encode; after its end, for another
+ *                                     lifetime, but an hour at least: u8 0x80, u8 why (enum rj_session_end),
+ * u64 LE since when session  pid, 0x01, room key      since_pos u64 LE session  pid, 0x02 data: JSON that
+ * backends have set session  pid, 0x03                handshake and auth of the last CONNECT, packed
+ * (socket.h); only where backends serve the namespace session  0x02                     u64 LE: the epoch in
+ * which the store was found to have gone back session  0x03, sid                u64 LE since when, namespace:
+ * a socket without recovery to which something was said that is logged; deleted with it, or by the sweep when
+ *                                     the broker died before
  *   session  0x01, sid                pid: how a session that is away is found by its sid. Written behind the
  *                                     record and deleted before it, so that it never outlives the session
  *   cursor   pid                      pos u64 LE
  *
- * A join writes one small pair, not the session; deleting a session is deleting the prefix `pid`.
+ * A join writes one small pair, not the session; ending a session is deleting the prefix `pid`, and leaving
+ * why there: who presents it later is told apart from somebody who makes pids up.
  */
 #ifndef RJ_SESSION_STORE_H
 #define RJ_SESSION_STORE_H
@@ -23,7 +26,8 @@ enum { RJ_SESSION_ROOM = 0x01, RJ_SESSION_DATA = 0x02, RJ_SESSION_HANDSHAKE = 0x
 
 enum {
     RJ_SESSION_SID = 0x01,
-    RJ_SESSION_VOID = 0x02
+    RJ_SESSION_WHOLE = 0x02,
+    RJ_SESSION_BRIEF = 0x03,
 }; /* what these keys begin with: sorts before all pids */
 
 /* What a session's record says. The texts are borrowed. */
@@ -60,11 +64,17 @@ void rj_session_store_join(struct rj_store *store, const struct rj_session *sess
                            const struct rj_membership *membership, rj_store_written *done, void *ctx);
 void rj_session_store_leave(struct rj_store *store, const struct rj_session *session, struct rj_span room_key,
                             rj_store_written *done, void *ctx);
-/* All of the session with that pid, and what was said to its socket. */
-void rj_session_store_delete(struct rj_store *store, struct rj_span pid, const char *nsp, const char *sid,
-                             rj_store_written *done, void *ctx);
-/* What was said to a socket whose session is over. */
-void rj_session_store_forget_socket(struct rj_store *store, const char *nsp, const char *sid);
+/* Why a session is over. On disk: numbers stay. */
+enum rj_session_end { RJ_SESSION_LEFT = 1, RJ_SESSION_EXPIRED = 2, RJ_SESSION_VOID = 3 };
+
+/* Deletes all of the session with that pid, and what was said to its socket; why it is over is kept. */
+void rj_session_store_end(struct rj_store *store, struct rj_span pid, const char *nsp, const char *sid,
+                          enum rj_session_end why, rj_store_written *done, void *ctx);
+/* A session without recovery: something is about to be said to its socket; it is over. */
+void rj_session_store_begin_brief(struct rj_store *store, const char *nsp, const char *sid);
+void rj_session_store_end_brief(struct rj_store *store, const char *nsp, const char *sid);
+/* Whether that was begun, and did not end. */
+bool rj_session_store_knows_brief(struct rj_store *store, const char *sid);
 
 /* What the session has of it now; nothing: none is kept any more. */
 void rj_session_store_save_handshake(struct rj_store *store, const struct rj_session *session,
@@ -94,16 +104,20 @@ enum rj_status rj_session_store_find(struct rj_store *store, const char *nsp, co
                                      char pid[static RJ_ID_LEN + 1]);
 
 /* Brings a session that is not in RAM back, detached, with all that is kept of it. RJ_NOT_FOUND: there is
- * none; RJ_TIMEOUT: it has expired; RJ_GAP: the store has gone back since; RJ_CORRUPT,
- * RJ_VERSION, RJ_IO: it cannot be read. */
+ * none, and was none lately; RJ_CLOSED: its client has ended it; RJ_TIMEOUT: it has expired; RJ_GAP: the
+ * store has gone back since; RJ_CORRUPT, RJ_VERSION, RJ_IO: it cannot be read. */
 enum rj_status rj_session_store_load(struct rj_store *store, const char *pid, struct rj_session_clock clock,
                                      struct rj_sessions *sessions, struct rj_rooms *rooms,
                                      struct rj_session **out);
 
-/* The sweep: looks at the next `limit` pairs and queues the deletion of sessions that have expired and are
- * not in RAM. Returns how many. */
+/* The sweep: looks at the next `limit` pairs and queues the end of sessions that have expired and are not in
+ * RAM, and the deletion of what is left of those that ended long ago, or were never told to have ended.
+ * Returns how many have expired. */
 struct rj_session_sweep {
     struct rj_buf after; /* where to go on; empty: at the first */
+    /* Whether that socket without recovery is attached. */
+    bool (*is_here)(const void *ctx, const char *nsp, const char *sid);
+    const void *ctx;
 };
 size_t rj_session_store_sweep(struct rj_session_sweep *sweep, struct rj_store *store,
                               struct rj_session_clock clock, const struct rj_sessions *sessions,

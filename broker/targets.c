@@ -92,11 +92,24 @@ static enum rj_status find_room(const struct rj_broker *broker, uint8_t kind, co
     return rj_store_room(broker->store, rj_span_of(key, len), create, out);
 }
 
+/* Something is about to be logged for that socket. Of one without recovery no record tells the sweep that
+ * this is to be forgotten, should the broker die first. */
+static void note_brief(struct rj_broker *broker, const char *nsp, const char *sid)
+{
+    struct rj_session *session = rj_directory_find_sid(&broker->directory, nsp, sid);
+    if (!session || session->pid[0] || session->is_told_to)
+        return;
+    session->is_told_to = true;
+    rj_session_store_begin_brief(broker->store, nsp, sid);
+}
+
 enum rj_status rj_targets_rooms(struct rj_broker *broker, const Rejoin__Message *message,
                                 rj_room_id rooms[static RJ_TARGETS_MAX])
 {
     for (size_t i = 0; i < message->n_targets; i++) {
         const Rejoin__Target *target = message->targets[i];
+        if (target->kind == REJOIN__TARGET__KIND__SOCKET)
+            note_brief(broker, message->namespace_, target->name);
         enum rj_status status =
             find_room(broker, (uint8_t)target->kind, message->namespace_, target->name, true, &rooms[i]);
         if (status != RJ_OK)

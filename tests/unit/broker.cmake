@@ -1,5 +1,6 @@
 rj_unit_tests(test_room unit rj_broker)
 rj_unit_tests(test_session unit rj_broker)
+rj_unit_tests(test_session_store unit rj_broker rj_storage PkgConfig::LMDB)
 rj_unit_tests(test_delivery unit rj_broker)
 rj_unit_tests(test_message unit rj_broker)
 rj_unit_tests(test_directory unit rj_broker)
