@@ -15,6 +15,7 @@ enum {
     IN_FLIGHT_MAX = 4000, /* writes that may wait for the disk when events are told */
     SEEN_PER_TICK = 200,  /* notes of when a user was there last */
     SETTLE_LEASES = 10,   /* for so long at most gateways that are attaching put departures off */
+    RETURN_MS = 2000,     /* after a start, until gateways that are alive have come back, or a lease if shorter */
 };
 
 #define EVENT "room:presence"
@@ -280,10 +281,27 @@ static bool has_gateway_in(const struct rj_broker *broker, enum rj_gateway_state
     return false;
 }
 
+/* Events are volatile: a gateway that is about to catch up would miss them for its members, whose connections
+ * know nothing of that. So they wait, though not longer than a lease, in which more may come to nothing. */
+static bool is_waiting_for_gateways(struct rj_broker *broker)
+{
+    struct rj_attendance *attendance = &broker->attendance;
+    uint64_t lease_ms = broker->conf->lease_ms, uptime_ms = broker->now_ms - broker->started_ms;
+    if (uptime_ms < (lease_ms < RETURN_MS ? lease_ms : RETURN_MS))
+        return true;
+    if (!has_gateway_in(broker, RJ_GATEWAY_ATTACHING) && !has_gateway_in(broker, RJ_GATEWAY_LAGGING)) {
+        attendance->waiting_since_ms = 0;
+        return false;
+    }
+    if (!attendance->waiting_since_ms)
+        attendance->waiting_since_ms = broker->now_ms;
+    return broker->now_ms - attendance->waiting_since_ms < lease_ms;
+}
+
 /* The clients of a gateway that is gone are detached in a few turns: then they are told of together. */
 bool rj_attendance_step(struct rj_broker *broker)
 {
-    if (broker->is_stopping || has_gateway_in(broker, RJ_GATEWAY_GONE) ||
+    if (broker->is_stopping || has_gateway_in(broker, RJ_GATEWAY_GONE) || is_waiting_for_gateways(broker) ||
         rj_store_in_flight(broker->store) > IN_FLIGHT_MAX)
         return false; /* a completion wakes us, and a tick in any case */
     return rj_presence_step(&broker->attendance.presence, broker->now_ms, EVENTS_PER_TURN);
