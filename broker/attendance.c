@@ -15,7 +15,7 @@ enum {
     IN_FLIGHT_MAX = 4000, /* writes that may wait for the disk when events are told */
     SEEN_PER_TICK = 200,  /* notes of when a user was there last */
     SETTLE_LEASES = 10,   /* for so long at most gateways that are attaching put departures off */
-    RETURN_MS = 2000,     /* after a start, until gateways that are alive have come back, or a lease if shorter */
+    RETURN_MS = 2000, /* after a start, until gateways that are alive have come back, or a lease if shorter */
 };
 
 #define EVENT "room:presence"
@@ -281,6 +281,16 @@ static bool has_gateway_in(const struct rj_broker *broker, enum rj_gateway_state
     return false;
 }
 
+static bool has_gateway_catching_up(const struct rj_broker *broker)
+{
+    for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
+        const struct rj_gateway *gateway = broker->gateways.slots[i];
+        if (gateway && gateway->peer.stream && !rj_gateway_is_live(gateway))
+            return true;
+    }
+    return false;
+}
+
 /* Events are volatile: a gateway that is about to catch up would miss them for its members, whose connections
  * know nothing of that. So they wait, though not longer than a lease, in which more may come to nothing. */
 static bool is_waiting_for_gateways(struct rj_broker *broker)
@@ -289,7 +299,7 @@ static bool is_waiting_for_gateways(struct rj_broker *broker)
     uint64_t lease_ms = broker->conf->lease_ms, uptime_ms = broker->now_ms - broker->started_ms;
     if (uptime_ms < (lease_ms < RETURN_MS ? lease_ms : RETURN_MS))
         return true;
-    if (!has_gateway_in(broker, RJ_GATEWAY_ATTACHING) && !has_gateway_in(broker, RJ_GATEWAY_LAGGING)) {
+    if (!has_gateway_catching_up(broker)) {
         attendance->waiting_since_ms = 0;
         return false;
     }
