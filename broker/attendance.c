@@ -297,7 +297,7 @@ static bool is_waiting_for_gateways(struct rj_broker *broker)
 {
     struct rj_attendance *attendance = &broker->attendance;
     uint64_t lease_ms = broker->conf->lease_ms, uptime_ms = broker->now_ms - broker->started_ms;
-    if (uptime_ms < (lease_ms < RETURN_MS ? lease_ms : RETURN_MS))
+    if (attendance->has_recalled && uptime_ms < (lease_ms < RETURN_MS ? lease_ms : RETURN_MS))
         return true;
     if (!has_gateway_catching_up(broker)) {
         attendance->waiting_since_ms = 0;
@@ -371,7 +371,8 @@ void rj_attendance_open(struct rj_broker *broker)
                            conf->presence_burst);
     rj_last_seen_init(&attendance->seen, broker->store, broker->epoch, conf->last_seen_lifetime_ms);
     rj_presence_store_load(broker->store, on_loaded, broker);
-    if (attendance->presence.n_users)
+    attendance->has_recalled = attendance->presence.n_users > 0;
+    if (attendance->has_recalled)
         rj_log(RJ_LOG_INFO, "presence_recalled", RJ_KV_U64("users", attendance->presence.n_users));
 }
 

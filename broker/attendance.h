@@ -29,6 +29,7 @@ struct rj_attendance {
     struct rj_last_seen seen;
     struct rj_surveys surveys;
     uint64_t joins, leaves, sums; /* told */
+    bool has_recalled;            /* somebody was there before the broker's start */
     uint64_t waiting_since_ms;    /* monotonic: gateways are catching up; 0 = none is */
 };
 
