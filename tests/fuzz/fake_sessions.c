@@ -53,10 +53,11 @@ static void check_packet(struct rj_eio_session *session, char type, struct rj_sp
 {
     uint64_t id = 0;
     bool has_id = false;
-    const uint8_t *comma;
+    struct rj_span nsp = {0};
     if (rest.len && rest.data[0] == '/') {
-        comma = memchr(rest.data, ',', rest.len);
+        const uint8_t *comma = memchr(rest.data, ',', rest.len);
         HOLDS(comma);
+        nsp = rj_span_of(rest.data, (size_t)(comma - rest.data));
         rest = rj_span_from(rest, (size_t)(comma - rest.data) + 1);
     }
     for (; rest.len && rest.data[0] >= '0' && rest.data[0] <= '9'; rest = rj_span_from(rest, 1)) {
@@ -76,6 +77,10 @@ static void check_packet(struct rj_eio_session *session, char type, struct rj_sp
         on_ack(session, id);
     } else if (type == '2' && has_id) {
         session->asked_id = id;
+    } else if (type == '2') {
+        fuzz_shown_event(&session->shown, nsp, rest);
+    } else if (type == '0') {
+        fuzz_shown_forget(&session->shown, nsp);
     }
 }
 

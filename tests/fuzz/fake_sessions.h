@@ -5,6 +5,7 @@
 #define RJ_FUZZ_SESSIONS_H
 
 #include "gateway/frontends/eio.h"
+#include "tests/fuzz/shown.h"
 
 enum { SESSIONS = 4, ACKS_MAX = 64 };
 
@@ -27,6 +28,7 @@ struct rj_eio_session {
     size_t n_acks;
     uint64_t asked_id;        /* of the last question of the server's */
     unsigned attachments_due; /* of the packet that is being sent */
+    struct fuzz_shown shown;
 };
 
 void fake_session_open(struct rj_eio_session *session, const struct rj_eio_callbacks *callbacks,

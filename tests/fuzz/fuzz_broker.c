@@ -266,19 +266,68 @@ static void go_on(struct fuzz_world *world, uint64_t pass_ms)
     }
 }
 
+/* Who is there is known in the same way wherever it is noted. */
+static void check_sessions(const struct rj_broker *broker)
+{
+    size_t n = 0, memberships = 0, members = 0;
+    for (size_t slot = 0; slot < RJ_GATEWAYS_MAX; slot++) {
+        const struct rj_gateway *gateway = broker->gateways.slots[slot];
+        const struct rj_session *session = gateway ? gateway->clients : NULL;
+        for (; session; session = session->by_handle.next, n++) {
+            HOLDS(session->gateway == gateway);
+            memberships += session->n_rooms;
+            for (size_t i = 0; i < session->n_rooms; i++) {
+                const struct rj_members *list = &session->rooms[i].room->members;
+                HOLDS(session->rooms[i].place < list->n);
+                HOLDS(list->list[session->rooms[i].place].session == session);
+                HOLDS(list->gateways >> slot & 1);
+            }
+        }
+    }
+    for (uint32_t i = 0; i < broker->rooms.n; i++) {
+        const struct rj_room *room = broker->rooms.list[i];
+        HOLDS(room->refs == room->members.n);
+        members += room->members.n;
+    }
+    HOLDS(broker->sessions.n == n && broker->directory.sockets.n == n);
+    HOLDS(members == memberships);
+}
+
+/* Nothing is under way: whatever waited for the disk, for an answer or for time has come to its end. */
+static void check_rest(const struct rj_broker *broker)
+{
+    const struct rj_serving *serving = &broker->serving;
+    HOLDS(rj_store_in_flight(broker->store) == 0);
+    HOLDS(broker->n_rounds == 0 && broker->n_replays_read == 0);
+    HOLDS(!broker->histories.waiting && broker->histories.n_read == 0);
+    HOLDS(!broker->read_cursors.moving);
+    HOLDS(broker->attendance.surveys.n_unfinished == 0);
+    HOLDS(!broker->contests && broker->contest_bytes == 0);
+    HOLDS(!serving->admissions && serving->admission_bytes == 0);
+    HOLDS(!serving->asks && serving->n_sends == 0 && serving->ask_bytes == 0);
+    HOLDS(!serving->calls && !serving->jobs);
+    check_sessions(broker);
+}
+
 /* Everybody stays and time goes on, until nothing can be on its way any more. */
 static void settle(struct fuzz_world *world)
 {
-    enum { JUMP_MS = 50000 }; /* so long a pause that no lease ends in it */
+    enum { JUMP_MS = 50000 /* so long a pause that no lease ends in it */, LAPSE_MS = LEASE_MS / 3 };
     const struct rj_deadlines *deadlines = &world->broker->serving.deadlines;
     memory_store_hold(false);
     world_drain(world);
     go_on(world, 0);
+    for (size_t i = 0; i < PEERS; i++)
+        if (!peer_has_stream(world, &world->peers[i]))
+            peer_cut(&world->peers[i]); /* a real one would greet again */
+    for (int i = 0; i < 5; i++) /* whose connection has ended, and whose stream, are gone */
+        go_on(world, LAPSE_MS);
     for (uint64_t passed = 0; deadlines->n && passed < ASK_LONGEST_MS + 2 * JUMP_MS; passed += JUMP_MS)
         go_on(world, JUMP_MS);
     go_on(world, JUMP_MS);
     for (size_t i = 0; i < PEERS; i++)
         peer_check_answered(world, &world->peers[i]);
+    check_rest(world->broker);
 }
 
 static void leave(struct fuzz_world *world)

@@ -5,55 +5,32 @@
  *
  * Two bytes choose the settings; steps follow (steps.h).
  */
+#include <signal.h>
+
 #include "gateway/commands.h"
+#include "gateway/fanout.h"
+#include "gateway/frontends/socketio.h"
 #include "gateway/frontends/socketio_conn.h"
 #include "gateway/gateway.h"
 #include "gateway/link.h"
 #include "proto/base/clock.h"
-#include "proto/wire.h"
 #include "tests/fuzz/fake_clock.h"
-#include "tests/fuzz/fake_sessions.h"
 #include "tests/fuzz/fake_zmq.h"
 #include "tests/fuzz/fuzz.h"
-#include "tests/fuzz/grow.h"
+#include "tests/fuzz/gateway_world.h"
 #include "tests/fuzz/steps.h"
 
-enum {
-    HEAD = 2,
-    STEPS_MAX = 200,
-    TODO_MAX = 64,
-    FRAME_LIMIT = 1 << 30,
-    COMMAND_TIMEOUT_MS = 5000,
-    LEASE_MS = 6000
-};
-
-/* A command that the broker has got and not answered. */
-struct todo {
-    uint64_t id, client;
-    uint32_t kind;
-};
-
-struct world {
-    struct rj_gateway_conf conf;
-    struct rj_gateway gateway;
-    struct rj_sio_shared shared;
-    struct rj_eio_session sessions[SESSIONS];
-    struct fuzz_seen seen;
-    struct rj_arena arena; /* of one step */
-
-    /* The broker's side of the link. */
-    struct todo todos[TODO_MAX];
-    size_t n_todos;
-    uint64_t number, pos, last_ask;
-};
-
-/* fake_zmq.h and gateway.h leave no other way. */
-static struct world *the_world;
+enum { HEAD = 2, STEPS_MAX = 200 };
 
 static struct rj_gateway_conf defaults; /* read once, before the first input */
 
-/* -------------------------------------------------------------------------------------------
- * gateway/gateway.h */
+/* -------------------------------------------------------------------- gateway/gateway.h,
+ * frontends/socketio.h */
+
+static struct world *world_of(const struct rj_socketio *front)
+{
+    return (struct world *)(uintptr_t)front;
+}
 
 void rj_gateway_dirty(struct rj_gateway *gateway)
 {
@@ -65,104 +42,29 @@ void rj_gateway_watch_broker(struct rj_gateway *gateway, int fd)
     (void)gateway, (void)fd;
 }
 
-/* ------------------------------------------------------------------------------------------------ the broker
- */
-
-static void on_command(struct world *world, const Rejoin__Command *command)
+void rj_socketio_drain(struct rj_socketio *front)
 {
-    HOLDS(command->id && command->kind_case);
-    if (world->n_todos < TODO_MAX)
-        world->todos[world->n_todos++] = (struct todo){command->id, command->client, command->kind_case};
+    (void)front; /* do_open looks */
 }
 
-void on_fake_zmq_frame(struct rj_span frame)
+size_t rj_socketio_drop(struct rj_socketio *front, size_t most, enum rj_reason reason)
 {
-    struct world *world = the_world;
-    struct rj_arena arena = {0};
-    Rejoin__Batch *batch;
-    HOLDS(rj_wire_unpack(frame, FRAME_LIMIT, &arena, &batch) == RJ_OK);
-    for (size_t i = 0; i < batch->n_items; i++) {
-        const Rejoin__Item *item = batch->items[i];
-        HOLDS(item->kind_case);
-        if (item->kind_case == REJOIN__ITEM__KIND_COMMAND)
-            on_command(world, item->command);
-        if (item->kind_case == REJOIN__ITEM__KIND_HELLO)
-            world->n_todos = world->number = 0; /* a fresh stream */
-    }
-    rj_arena_free(&arena);
+    struct rj_eio_session *sessions = world_of(front)->sessions;
+    size_t n = 0;
+    for (size_t i = 0; i < SESSIONS && n < most; i++)
+        if (sessions[i].conn && !sessions[i].is_closing) {
+            rj_eio_close(&sessions[i], reason, "");
+            n++;
+        }
+    return n;
 }
 
-static void say(struct world *world, Rejoin__Item *item, bool is_numbered)
+size_t rj_socketio_connections(const struct rj_socketio *front)
 {
-    struct rj_wire_out out = {0};
-    fuzz_tidy(&item->base);
-    rj_wire_put(&out, item);
-    rj_wire_seal(&out, is_numbered ? ++world->number : 0, 0);
-    fake_zmq_push(rj_buf_span(&out.frame));
-    rj_wire_free(&out);
-}
-
-static void welcome(struct world *world, struct fuzz_bytes *how)
-{
-    Rejoin__Item item = REJOIN__ITEM__INIT;
-    Rejoin__Welcome welcome = REJOIN__WELCOME__INIT;
-    welcome.epoch = 1 + fuzz_below(how, 3);
-    welcome.head = world->pos;
-    welcome.ping_ms = 1000;
-    welcome.lease_ms = LEASE_MS;
-    welcome.reset = fuzz_seldom(how, 16);
-    welcome.max_frame_bytes = fuzz_seldom(how, 8) ? 4096 : 1 << 20;
-    item.kind_case = REJOIN__ITEM__KIND_WELCOME;
-    item.welcome = &welcome;
-    fake_zmq_push((struct rj_span){NULL, 0}); /* ZMQ_PROBE_ROUTER */
-    say(world, &item, true);
-}
-
-/* The kind of result that says that such a command went well; 0: none. */
-static uint32_t result_of(uint32_t kind)
-{
-    static const struct {
-        uint32_t command, result;
-    } table[] = {
-        {REJOIN__COMMAND__KIND_CONNECT, REJOIN__REPLY__RESULT_CONNECTED},
-        {REJOIN__COMMAND__KIND_ATTACH, REJOIN__REPLY__RESULT_CONNECTED},
-        {REJOIN__COMMAND__KIND_JOIN, REJOIN__REPLY__RESULT_JOINED},
-        {REJOIN__COMMAND__KIND_PUBLISH, REJOIN__REPLY__RESULT_PUBLISHED},
-        {REJOIN__COMMAND__KIND_HISTORY, REJOIN__REPLY__RESULT_HISTORY},
-        {REJOIN__COMMAND__KIND_EVENT, REJOIN__REPLY__RESULT_EVENT},
-        {REJOIN__COMMAND__KIND_PRESENCE, REJOIN__REPLY__RESULT_PRESENCE},
-        {REJOIN__COMMAND__KIND_READ, REJOIN__REPLY__RESULT_READ},
-        {REJOIN__COMMAND__KIND_UNREAD, REJOIN__REPLY__RESULT_UNREAD},
-    };
-    for (size_t i = 0; i < sizeof table / sizeof *table; i++)
-        if (table[i].command == kind)
-            return table[i].result;
-    return 0;
-}
-
-/* Answers one command; by mistake, as another kind would be. */
-static void answer(struct world *world, size_t which, struct fuzz_bytes *how)
-{
-    Rejoin__Item item = REJOIN__ITEM__INIT;
-    struct todo todo = world->todos[which];
-    uint32_t kind =
-        fuzz_seldom(how, 16) ? fuzz_pick_kind(&rejoin__reply__descriptor, how) : result_of(todo.kind);
-    world->todos[which] = world->todos[--world->n_todos];
-    Rejoin__Reply *reply = (Rejoin__Reply *)(void *)fuzz_grow(
-        &rejoin__reply__descriptor, kind ? kind : UINT32_MAX, how, &world->seen, &world->arena);
-    reply->id = todo.id;
-    reply->client = todo.client;
-    if (!fuzz_seldom(how, 8))
-        reply->error = NULL;
-    if (reply->result_case == REJOIN__REPLY__RESULT_CONNECTED && !fuzz_seldom(how, 32)) {
-        static char sid[32];
-        snprintf(sid, sizeof sid, "sid-of-%llu", (unsigned long long)todo.client);
-        reply->connected->sid = sid;
-        fuzz_see_text(&world->seen.sids, sid);
-    }
-    item.kind_case = REJOIN__ITEM__KIND_REPLY;
-    item.reply = reply;
-    say(world, &item, true);
+    size_t n = 0;
+    for (size_t i = 0; i < SESSIONS; i++)
+        n += world_of(front)->sessions[i].conn != NULL;
+    return n;
 }
 
 /* -------------------------------------------------------------------------------------------------- steps */
@@ -191,7 +93,7 @@ static void do_open(struct world *world, struct rj_eio_session *session, struct 
         "0{\"pid\":\"p\",\"offset\":\"1.2\",\"a\":1}",
         "0/chat,{\"a\":[]}",
     };
-    if (!session->conn)
+    if (!session->conn && !world->gateway.drain.is_on)
         fake_session_open(session, &rj_sio_callbacks, &world->shared);
     hear(session, false, rj_span_str(packets[fuzz_below(how, 5)]));
 }
@@ -278,14 +180,14 @@ static void do_transport(struct world *world, struct rj_eio_session *session, st
 static void do_welcome(struct world *world, struct rj_eio_session *session, struct fuzz_bytes *how)
 {
     (void)session;
-    welcome(world, how);
+    world_welcome(world, 1 + fuzz_below(how, 3), how);
 }
 
 static void do_answer(struct world *world, struct rj_eio_session *session, struct fuzz_bytes *how)
 {
     (void)session;
     for (unsigned n = 1 + fuzz_below(how, 4); n > 0 && world->n_todos; n--)
-        answer(world, 0, how);
+        world_answer(world, 0, how);
 }
 
 static void do_deliver(struct world *world, struct rj_eio_session *session, struct fuzz_bytes *how)
@@ -300,15 +202,17 @@ static void do_deliver(struct world *world, struct rj_eio_session *session, stru
         item.deliver->client = item.deliver->pos = item.deliver->ask = 0;
     if (way == 0 || way > 3)
         item.deliver->pos = ++world->pos;
+    if (way == 0 || way == 4)
+        world->committed = world->pos;
     if (way == 2)
         item.deliver->ask = ++world->last_ask;
     if (way > 3) {
         item.kind_case = REJOIN__ITEM__KIND_PENDING;
-        say(world, &item, true);
+        world_say(world, &item, true);
         item.kind_case = REJOIN__ITEM__KIND_DELIVER;
     }
     if (way != 5) /* else the broker dies before the commit, or says it later */
-        say(world, &item, true);
+        world_say(world, &item, true);
 }
 
 static void do_item(struct world *world, struct rj_eio_session *session, struct fuzz_bytes *how)
@@ -322,7 +226,8 @@ static void do_item(struct world *world, struct rj_eio_session *session, struct 
     uint8_t choice = fuzz_u8(how);
     uint32_t kind = choice % 8 < 6 ? kinds[choice % 8 % 4] : fuzz_pick_kind(&rejoin__item__descriptor, how);
     (void)session;
-    say(world,
+    world_say(
+        world,
         (Rejoin__Item *)(void *)fuzz_grow(&rejoin__item__descriptor, kind, how, &world->seen, &world->arena),
         !fuzz_seldom(how, 16));
 }
@@ -330,15 +235,19 @@ static void do_item(struct world *world, struct rj_eio_session *session, struct 
 static void do_link(struct world *world, struct rj_eio_session *session, struct fuzz_bytes *how)
 {
     (void)world, (void)session;
-    switch (fuzz_below(how, 3)) {
+    switch (fuzz_below(how, 8)) {
     case 0: fake_zmq_block(fuzz_u8(how) % 2 == 0); break;
+    case 1:
+        if (!world->gateway.drain.is_on) /* a second one ends the process */
+            rj_drain_on_signal(&world->gateway, SIGTERM);
+        break;
     default: fake_zmq_push(rj_span_of(how->at, fuzz_left(how))); break;
     }
 }
 
 static step_action *const actions[] = {
-    do_nothing,   do_open,    do_event,  do_event,  do_event,   do_binary,  do_raw,  do_ack,
-    do_transport, do_welcome, do_answer, do_answer, do_deliver, do_deliver, do_item, do_link,
+    do_nothing,   do_open,    do_event,  do_event,  gateway_scene_play, do_binary,  do_raw,  do_ack,
+    do_transport, do_welcome, do_answer, do_answer, do_deliver,         do_deliver, do_item, do_link,
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -383,8 +292,8 @@ static void check(const struct world *world)
     HOLDS(!gateway->clients.ended);
 }
 
-/* As turn() in gateway.c, with a tick of its timer. */
-static void turn(struct world *world)
+/* As on_tick() and on_prepare() in gateway.c, with a tick of its timer. */
+void world_turn(struct world *world)
 {
     struct rj_gateway *gateway = &world->gateway;
     uint64_t now_ms = rj_clock_mono_ms();
@@ -392,6 +301,8 @@ static void turn(struct world *world)
     rj_commands_tick(gateway, now_ms);
     rj_clients_tick(gateway, now_ms);
     rj_asks_tick(gateway, now_ms);
+    rj_fanout_tick(gateway, now_ms);
+    rj_drain_tick(gateway, now_ms);
     rj_sio_tick(&world->shared, now_ms);
     rj_link_receive(gateway->link);
     for (size_t i = 0; i < SESSIONS; i++)
@@ -408,7 +319,7 @@ static void turn(struct world *world)
 static void open_world(struct world *world, uint8_t a, uint8_t b)
 {
     memset(world, 0, sizeof *world);
-    the_world = world;
+    world_listen(world);
     fake_clock_reset();
     world->conf = defaults;
     world->conf.recovery = !(a & 1);
@@ -419,9 +330,17 @@ static void open_world(struct world *world, uint8_t a, uint8_t b)
     world->conf.command_timeout_ms = COMMAND_TIMEOUT_MS;
     world->conf.max_pending = a & 4 ? 3 : 1000;
     world->conf.max_pending_client = a & 8 ? 1 : 100;
+    world->has_small_frames = a & 16;
     world->conf.max_asks = b & 1 ? 1 : 100;
     world->conf.max_clients_per_connection = b & 2 ? 1 : 10;
+    world->conf.max_events = b & 4 ? 2 : 0;
+    world->conf.max_pending_bytes = b & 8 ? 5000 : 1000000;
+    world->conf.max_pending_client_bytes = b & 16 ? 3000 : 1000000;
+    world->conf.max_connects = b & 32 ? 2 : 0;
+    world->conf.drain_spread_ms = b & 64 ? 0 : 10000;
     world->gateway.conf = &world->conf;
+    world->gateway.loop = &world->loop;
+    world->gateway.socketio = (struct rj_socketio *)(void *)world;
     rj_sio_init(&world->shared, &world->gateway);
     world->gateway.link = rj_link_open(&world->gateway);
     HOLDS(world->gateway.link);
@@ -432,11 +351,12 @@ static void settle(struct world *world)
 {
     for (int i = 0; i < 3; i++) {
         fake_clock_pass(COMMAND_TIMEOUT_MS + LEASE_MS + 1000);
-        turn(world);
+        world_turn(world);
     }
     for (const struct rj_client *client = world->gateway.clients.by_handle; client;
          client = client->by_handle.next)
         HOLDS(client->n_pending == 0);
+    HOLDS(!world->gateway.drain.is_on || rj_socketio_connections(world->gateway.socketio) == 0);
 }
 
 static void leave(struct world *world)
@@ -446,20 +366,25 @@ static void leave(struct world *world)
     for (size_t i = 0; i < SESSIONS; i++)
         if (world->sessions[i].conn)
             fake_session_leave(&world->sessions[i], RJ_REASON_TRANSPORT_CLOSE);
-    turn(world);
+    world_turn(world);
     HOLDS(rj_clients_count(&gateway->clients) == 0 && !gateway->clients.by_sid);
     HOLDS(!gateway->mirror.rooms && gateway->asks.n_awaited == 0);
     for (int kind = 0; kind < RJ_COHORT_KINDS; kind++)
         HOLDS(!gateway->cohorts.by_key[kind]);
 
-    /* A fresh stream forgets what was asked for those that have gone, but for what they published. */
+    /* A fresh stream forgets what was asked for those that have gone, but for what they published; what the
+     * broker's predecessor had shown and this one does not know has failed a lease later. */
     fake_zmq_block(false);
-    welcome(world, &nothing);
-    turn(world);
+    world_welcome(world, rj_link_epoch(gateway->link) + 1, &nothing);
+    world_turn(world);
+    bool is_fresh = rj_link_is_up(gateway->link) && rj_link_epoch(gateway->link) == world->epoch;
+    fake_clock_pass(LEASE_MS);
+    world_turn(world);
+    HOLDS(!is_fresh || (!gateway->optimistic.open && gateway->optimistic.n_shown == 0));
     for (int i = 0; i < 3 && world->n_todos; i++) {
         while (world->n_todos)
-            answer(world, 0, &nothing);
-        turn(world);
+            world_answer(world, 0, &nothing);
+        world_turn(world);
     }
     HOLDS(!rj_link_is_up(gateway->link) || gateway->pending.n == 0);
 }
@@ -470,6 +395,7 @@ static void close_world(struct world *world)
     rj_link_close(&gateway->link);
     rj_clients_free(&gateway->clients);
     rj_asks_forget(&gateway->asks);
+    rj_optimistic_clear(&gateway->optimistic);
     rj_pending_free(&gateway->pending);
     rj_mirror_free(&gateway->mirror);
     rj_cohorts_free(&gateway->cohorts);
@@ -508,14 +434,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     struct fuzz_step step;
     uint8_t a = fuzz_u8(&input), b = fuzz_u8(&input);
     open_world(&world, a, b);
-    turn(&world);
+    world_turn(&world);
     for (int i = 0; i < STEPS_MAX && fuzz_next_step(&input, &step); i++) {
         actions[step.what % ACTIONS](&world, &world.sessions[step.what / ACTIONS % SESSIONS], &step.how);
         if (!(step.what & 0x80))
-            turn(&world);
+            world_turn(&world);
         rj_arena_reset(&world.arena);
     }
-    turn(&world);
+    world_turn(&world);
     settle(&world);
     leave(&world);
     close_world(&world);

@@ -1,14 +1,21 @@
-/* The input is an event of a client's: a byte for its attachments, a byte for the length of its name, the
- * name, and the arguments as they stand between the brackets. What is understood must be a command that can
- * be said to the broker, and what a page of such messages is answered with must be JSON whose placeholders
- * point to its attachments.
+/* Two kinds of input, by a bit of the first byte.
+ *
+ * With it: a reply of the broker's to any command (grow.h), whose ack must be JSON with placeholders that
+ * point to its attachments, and its message, if it has one, as members are told of it before and after it is
+ * stored.
+ *
+ * Without: the input is an event of a client's: a byte for its attachments, a byte for the length of its
+ * name, the name, and the arguments as they stand between the brackets. What is understood must be a command
+ * that can be said to the broker, and what a page of such messages is answered with must be JSON whose
+ * placeholders point to its attachments.
  */
 #include "gateway/translate.h"
 #include "proto/base/json.h"
 #include "proto/placeholder.h"
 #include "tests/fuzz/fuzz.h"
+#include "tests/fuzz/grow.h"
 
-enum { ATTACHMENTS = 3, PAGE = 3 };
+enum { ATTACHMENTS = 3, PAGE = 3, IS_REPLY = 0x40 };
 
 static void check_command(Rejoin__Command *command)
 {
@@ -69,12 +76,68 @@ static bool is_json_array(struct rj_span args)
     return is_one;
 }
 
+static void check_object(struct rj_buf *json)
+{
+    HOLDS(rj_json_check(rj_buf_span(json), UINT32_MAX) == RJ_OK);
+    HOLDS(rj_json_type(rj_buf_span(json)) == RJ_JSON_OBJECT);
+    rj_buf_free(json);
+}
+
+static void check_told(const Rejoin__Deliver *deliver)
+{
+    const Rejoin__Message *message = deliver->message;
+    struct rj_shown shown = {
+        .room = "room", .id = message->id, .user = message->from_user, .sid = message->from_sid};
+    struct rj_buf envelope = {0}, pending = {0}, confirmed = {0}, failed = {0};
+    rj_translate_envelope(deliver, deliver->n_seqs ? "room" : NULL, deliver->n_seqs ? deliver->seqs[0] : 0,
+                          &envelope);
+    rj_translate_pending(deliver, "room", &pending);
+    rj_translate_confirmed(deliver, "room", 1, "1.2", &confirmed);
+    rj_translate_failed(&shown, &failed);
+    check_object(&envelope);
+    check_object(&pending);
+    check_object(&confirmed);
+    check_object(&failed);
+}
+
+static void check_reply(struct fuzz_bytes bytes)
+{
+    static const struct fuzz_seen seen;
+    struct rj_arena arena = {0};
+    struct rj_args args = {0};
+    uint32_t kind = fuzz_pick_kind(&rejoin__reply__descriptor, &bytes);
+    bool has_failed = fuzz_seldom(&bytes, 4);
+    Rejoin__Reply *reply =
+        (Rejoin__Reply *)(void *)fuzz_grow(&rejoin__reply__descriptor, kind, &bytes, &seen, &arena);
+    if (!has_failed)
+        reply->error = NULL;
+    fuzz_tidy(&reply->base);
+    rj_translate_reply(reply, "room", &arena, &args);
+    struct rj_buf array = {0};
+    rj_buf_put_u8(&array, '[');
+    rj_buf_put_span(&array, rj_buf_span(&args.json));
+    rj_buf_put_u8(&array, ']');
+    HOLDS(rj_json_check(rj_buf_span(&array), UINT32_MAX) == RJ_OK);
+    HOLDS(rj_placeholders_are_valid(rj_buf_span(&array), args.n_attachments));
+    if (reply->result_case == REJOIN__REPLY__RESULT_HISTORY && reply->history)
+        for (size_t i = 0; i < reply->history->n_messages; i++)
+            if (reply->history->messages[i]->message)
+                check_told(reply->history->messages[i]);
+    rj_buf_free(&array);
+    rj_buf_free(&args.json);
+    rj_arena_free(&arena);
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     static const struct rj_span attachments[ATTACHMENTS] = {{(const uint8_t *)"a", 1},
                                                             {(const uint8_t *)"bc", 2}};
     if (size < 2)
         return 0;
+    if (data[0] & IS_REPLY) {
+        check_reply(fuzz_bytes(data + 1, size - 1));
+        return 0;
+    }
     size_t name_len = data[1] < size - 2 ? data[1] : size - 2;
     struct rj_client_event event = {
         .name = rj_span_of(data + 2, name_len),

@@ -39,7 +39,7 @@ static const struct usual usual_texts[] = {
     {"id", {"i", "j", "k", ""}},
     {"reason", {"transport close", "client namespace disconnect", ""}},
     {"transport", {"websocket", "polling"}},
-    {"code", {"denied", ""}},
+    {"code", {"denied", "", "unavailable"}},
 };
 
 static const struct usual usual_bytes[] = {

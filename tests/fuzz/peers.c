@@ -24,6 +24,11 @@ static uint64_t stream_of(const struct fuzz_world *world, const struct fuzz_peer
     return found ? found->stream : 0;
 }
 
+bool peer_has_stream(const struct fuzz_world *world, const struct fuzz_peer *peer)
+{
+    return stream_of(world, peer) != 0;
+}
+
 /* All frames have been read: those that were sent since belong to the stream that is there now. */
 static void note_streams(struct fuzz_world *world)
 {

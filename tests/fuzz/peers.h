@@ -91,6 +91,9 @@ void world_drain(struct fuzz_world *world);
 void peer_hello(struct fuzz_world *world, struct fuzz_peer *peer, Rejoin__Hello *hello);
 void peer_cut(struct fuzz_peer *peer);
 
+/* The broker has a stream with it. */
+bool peer_has_stream(const struct fuzz_world *world, const struct fuzz_peer *peer);
+
 /* A frame of one item; the peer is connected. A Command gets its next id, or, when it `repeats`, an old one.
  */
 void peer_put(struct fuzz_world *world, struct fuzz_peer *peer, Rejoin__Item *item, bool repeats);

@@ -5,6 +5,8 @@
 
 enum { CROWD_MAX = 40, NAME_SIZE = 8 };
 
+static const ProtobufCBinaryData ann = {14, (uint8_t *)(uintptr_t) "{\"user\":\"ann\"}"};
+
 /* -------------------------------------------------------------------------------------------- the players */
 
 static struct fuzz_peer *present(struct fuzz_world *world, struct fuzz_peer *peer)
@@ -109,6 +111,53 @@ static void read_up_to(struct fuzz_world *world, struct fuzz_peer *peer, uint64_
     say(world, peer, &command);
 }
 
+/* A backend's message to the youngest socket, its room, its user or its namespace, by the flags with
+ * exceptions, volatile, plain, or as a question. */
+enum {
+    HAS_TWO = 1,
+    IS_VOLATILE = 2,
+    IS_PLAIN = 4,
+    SPARES_SID = 8,
+    SPARES_B = 16,
+    SPARES_A = 32,
+    IS_ASK = 64
+};
+
+static void say_message(struct fuzz_world *world, struct fuzz_peer *backend, unsigned kind, int flags)
+{
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    Rejoin__Publish publish = REJOIN__PUBLISH__INIT;
+    Rejoin__Ask ask = REJOIN__ASK__INIT;
+    Rejoin__Message message = REJOIN__MESSAGE__INIT;
+    Rejoin__Target first = REJOIN__TARGET__INIT, second = REJOIN__TARGET__INIT,
+                   *targets[] = {&first, &second};
+    char *sid = world->seen.sids.list[0], *names[] = {"a", "", sid, "ann"}, *rooms[2];
+    first.kind = (Rejoin__Target__Kind)kind;
+    first.name = names[kind];
+    second.name = "b";
+    message.namespace_ = "/";
+    message.event = "msg";
+    message.targets = targets;
+    message.n_targets = flags & HAS_TWO ? 2 : 1;
+    message.volatile_ = (flags & IS_VOLATILE) != 0;
+    message.plain = (flags & IS_PLAIN) != 0;
+    message.data = (ProtobufCBinaryData){3, (uint8_t *)(uintptr_t) "[1]"};
+    message.except_sids = &sid;
+    message.n_except_sids = flags & SPARES_SID && sid[0];
+    message.except_rooms = rooms;
+    if (flags & SPARES_B)
+        rooms[message.n_except_rooms++] = "b";
+    if (flags & SPARES_A)
+        rooms[message.n_except_rooms++] = "a";
+    publish.message = ask.message = &message;
+    command.kind_case = flags & IS_ASK ? REJOIN__COMMAND__KIND_ASK : REJOIN__COMMAND__KIND_PUBLISH;
+    if (flags & IS_ASK)
+        command.ask = &ask;
+    else
+        command.publish = &publish;
+    say(world, backend, &command);
+}
+
 /* ------------------------------------------------------------------------------------------------- scenes */
 
 typedef void scene(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how);
@@ -207,6 +256,41 @@ static void play_absence(struct fuzz_world *world, struct fuzz_peer *peer, struc
     say_ready(world, gateway);
 }
 
+/* A client loses its connection, misses what was meant for it in one way or another, and comes back. */
+static void play_return(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
+{
+    struct fuzz_peer *gateway = gateway_of(world, peer), *backend = backend_of(world, peer);
+    Rejoin__Command gone = REJOIN__COMMAND__INIT, back = REJOIN__COMMAND__INIT;
+    Rejoin__Disconnect disconnect = REJOIN__DISCONNECT__INIT;
+    Rejoin__Connect connect_again = REJOIN__CONNECT__INIT;
+    uint64_t client = connect(world, gateway, "ann", true);
+    join(world, gateway, client, "a");
+    say_ready(world, gateway);
+    publish(world, backend, 0, "a"); /* whose offset the client has */
+    world_turn(world, 0);
+    world_turn(world, 0);
+    char offset[FUZZ_TEXT];
+    memcpy(offset, world->seen.offsets.list[0], sizeof offset);
+    disconnect.reason = "transport close";
+    gone.client = client;
+    gone.kind_case = REJOIN__COMMAND__KIND_DISCONNECT;
+    gone.disconnect = &disconnect;
+    say(world, gateway, &gone);
+    for (unsigned i = 0, n = 1 + fuzz_below(how, 6); i < n; i++)
+        say_message(world, backend, fuzz_below(how, 4), fuzz_u8(how) & ~IS_ASK);
+    world_turn(world, 0);
+    if (fuzz_seldom(how, 4))
+        memory_store_damage(fuzz_below(how, 4));
+    connect_again.namespace_ = "/";
+    connect_again.pid = world->seen.pids.list[0];
+    connect_again.offset = offset;
+    connect_again.auth = ann;
+    back.client = gateway->last_handle + 1;
+    back.kind_case = REJOIN__COMMAND__KIND_CONNECT;
+    back.connect = &connect_again;
+    say(world, gateway, &back);
+}
+
 /* A client comes back at another gateway, while the first one still has it. */
 static void play_contest(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
@@ -218,7 +302,7 @@ static void play_contest(struct fuzz_world *world, struct fuzz_peer *peer, struc
     again.namespace_ = "/";
     again.pid = world->seen.pids.list[0];
     again.offset = world->seen.offsets.list[fuzz_below(how, FUZZ_SEEN)];
-    again.auth = (ProtobufCBinaryData){14, (uint8_t *)(uintptr_t) "{\"user\":\"ann\"}"};
+    again.auth = ann;
     command.kind_case = REJOIN__COMMAND__KIND_CONNECT;
     command.connect = &again;
     for (unsigned i = 0, n = 1 + fuzz_below(how, 3); i < n; i++) {
@@ -297,39 +381,10 @@ static void play_pages(struct fuzz_world *world, struct fuzz_peer *peer, struct 
     }
 }
 
-/* A message that is not meant for everybody: to somebody, with exceptions, volatile or not. */
 static void play_message(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    Rejoin__Publish publish = REJOIN__PUBLISH__INIT;
-    Rejoin__Ask ask = REJOIN__ASK__INIT;
-    Rejoin__Message message = REJOIN__MESSAGE__INIT;
-    Rejoin__Target first = REJOIN__TARGET__INIT, second = REJOIN__TARGET__INIT,
-                   *targets[] = {&first, &second};
-    char *sid = world->seen.sids.list[fuzz_below(how, FUZZ_SEEN)], *rooms[] = {"b", "a"};
-    char *names[] = {"a", "", sid, "ann"};
-    unsigned kind = fuzz_below(how, 4), flags = fuzz_u8(how);
-    first.kind = (Rejoin__Target__Kind)kind;
-    first.name = names[kind];
-    second.name = "b";
-    message.namespace_ = "/";
-    message.event = "msg";
-    message.targets = targets;
-    message.n_targets = flags & 1 ? 2 : 1;
-    message.volatile_ = !!(flags & 2);
-    message.plain = !!(flags & 4);
-    message.data = (ProtobufCBinaryData){3, (uint8_t *)(uintptr_t) "[1]"};
-    message.except_sids = &sid;
-    message.n_except_sids = flags & 8 && sid[0];
-    message.except_rooms = rooms;
-    message.n_except_rooms = flags & 16 ? 1 + !!(flags & 32) : 0;
-    publish.message = ask.message = &message;
-    command.kind_case = flags & 64 ? REJOIN__COMMAND__KIND_ASK : REJOIN__COMMAND__KIND_PUBLISH;
-    if (flags & 64)
-        command.ask = &ask;
-    else
-        command.publish = &publish;
-    say(world, backend_of(world, peer), &command);
+    unsigned kind = fuzz_below(how, 4);
+    say_message(world, backend_of(world, peer), kind, fuzz_u8(how));
 }
 
 /* A backend watches the door: a client waits before it until the backend has answered. */
@@ -370,7 +425,7 @@ static void play_door(struct fuzz_world *world, struct fuzz_peer *peer, struct f
 
 void scene_play(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
-    static scene *const scenes[] = {play_crowd,   play_rooms, play_reading, play_absence,
-                                    play_contest, play_pages, play_message, play_door};
+    static scene *const scenes[] = {play_crowd, play_rooms,   play_reading, play_absence, play_contest,
+                                    play_pages, play_message, play_door,    play_return};
     scenes[fuzz_below(how, sizeof scenes / sizeof *scenes)](world, peer, how);
 }
