@@ -320,7 +320,7 @@ static void settle(struct fuzz_world *world)
     for (size_t i = 0; i < PEERS; i++)
         if (!peer_has_stream(world, &world->peers[i]))
             peer_cut(&world->peers[i]); /* a real one would greet again */
-    for (int i = 0; i < 5; i++) /* whose connection has ended, and whose stream, are gone */
+    for (int i = 0; i < 5; i++)         /* whose connection has ended, and whose stream, are gone */
         go_on(world, LAPSE_MS);
     for (uint64_t passed = 0; deadlines->n && passed < ASK_LONGEST_MS + 2 * JUMP_MS; passed += JUMP_MS)
         go_on(world, JUMP_MS);
