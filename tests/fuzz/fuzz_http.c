@@ -1,8 +1,9 @@
-/* The gateway's door as a whole: bytes come over sockets into the doorman, libwebsockets, the request reader,
- * Engine.IO and its WebSockets, on the real loop, with a user behind that sends every message back. Clients
- * speak the protocol or anything else, several at once; time passes when the target says so.
+/* The gateway's door as a whole: bytes come over sockets into the request reader, libwebsockets, Engine.IO
+ * and its WebSockets, on the real loop, with a user behind that sends every message back. Clients speak the
+ * protocol or anything else, several at once; time passes when the target says so.
  *
- * When all clients have gone nothing may be left of them. The server lives through all inputs. Steps as in
+ * Among the requests are some with tickets, which come back in the answers: in order, and none twice. When
+ * all clients have gone nothing may be left of them. The server lives through all inputs. Steps as in
  * steps.h.
  */
 #include <errno.h>
@@ -28,16 +29,20 @@ enum {
     PING_INTERVAL_MS = 25000,
     PING_TIMEOUT_MS = 20000,
     WAIT_MS = 5000,
+    TICKET_LEN = 16, /* with its NUL */
+    REST_LEN = TICKET_LEN + 3,
 };
 
 /* libFuzzer hands no context to an input, and a server for each would take far longer than the input. */
 static struct {
     uv_loop_t loop;
     struct rj_eio *eio;
-    struct rj_route route;
+    struct rj_route routes[2];
     struct rj_server *server;
-    int clients[CLIENTS]; /* -1: not connected */
-    char sids[SIDS][64];  /* seen last, the newest first */
+    int clients[CLIENTS];                       /* -1: not connected */
+    uint32_t given[CLIENTS], returned[CLIENTS]; /* tickets, on this connection */
+    char rest[CLIENTS][REST_LEN];               /* of what came last, for a ticket that came in two pieces */
+    char sids[SIDS][64];                        /* seen last, the newest first */
 } door;
 
 /* ------------------------------------------------------------------------------------------------ the user
@@ -78,6 +83,37 @@ static void on_closed(void *conn, enum rj_reason reason)
     HOLDS(reason < RJ_REASON_COUNT);
 }
 
+/* ------------------------------------------------------------------------------------------------ tickets
+ */
+
+/* Nothing that an input holds by chance. */
+static void write_ticket(size_t which, uint32_t n, char out[static TICKET_LEN])
+{
+    snprintf(out, TICKET_LEN, "<~%zu-%08x~>", which, n * 0x9e3779b1U ^ 0x5bd1e995U);
+}
+
+static bool on_ticket(void *context, struct rj_peer *peer, const struct rj_request *request)
+{
+    (void)context;
+    if (request->path.len != TICKET_LEN || memcmp(request->path.data, "/<~", 3) != 0)
+        return false;
+    rj_peer_reply(peer, &(struct rj_response){.status = 200, .body = rj_span_from(request->path, 1)});
+    return true;
+}
+
+/* Those that are bodies, in what came: newer ones than before. A request may have been lost in another's
+ * body. */
+static void see_tickets(size_t which, const char *text)
+{
+    char ticket[TICKET_LEN];
+    for (const char *at = text; (at = strstr(at, "\r\n\r\n<~")) && strlen(at) >= TICKET_LEN + 3; at++) {
+        do {
+            HOLDS(door.returned[which] < door.given[which]);
+            write_ticket(which, door.returned[which]++, ticket);
+        } while (strncmp(at + 4, ticket, TICKET_LEN - 1) != 0);
+    }
+}
+
 /* ------------------------------------------------------------------------------------------------ the turn
  */
 
@@ -98,19 +134,33 @@ static void drop(size_t which)
     door.clients[which] = -1;
 }
 
+/* Keeps the end of the text, where a ticket may have begun. */
+static void keep_rest(size_t which, const char *text, size_t len)
+{
+    size_t from = len < REST_LEN - 1 ? 0 : len - (REST_LEN - 1);
+    snprintf(door.rest[which], REST_LEN, "%s", text + from);
+}
+
 static void listen_to(size_t which)
 {
-    static char answer[ANSWER_MAX + 1];
+    static char answer[REST_LEN + ANSWER_MAX + 1];
     while (door.clients[which] >= 0) {
-        ssize_t len = recv(door.clients[which], answer, ANSWER_MAX, MSG_DONTWAIT);
-        if (len < 0)
+        size_t before = strlen(door.rest[which]);
+        memcpy(answer, door.rest[which], before);
+        ssize_t got = recv(door.clients[which], answer + before, ANSWER_MAX, MSG_DONTWAIT);
+        if (got < 0)
             return;
-        if (len == 0) {
+        if (got == 0) {
             drop(which);
             return;
         }
+        size_t len = before + (size_t)got;
+        for (size_t i = before; i < len; i++) /* frames have zeroes */
+            answer[i] = answer[i] ? answer[i] : ' ';
         answer[len] = '\0';
-        see_sid(answer);
+        see_sid(answer + before);
+        see_tickets(which, answer);
+        keep_rest(which, answer, len);
     }
 }
 
@@ -134,6 +184,8 @@ static void say(size_t which, const void *bytes, size_t len)
         int ends[2];
         HOLDS(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0, ends) == 0);
         door.clients[which] = ends[0];
+        door.given[which] = door.returned[which] = 0;
+        door.rest[which][0] = '\0';
         rj_server_adopt(door.server, ends[1]);
     }
     (void)!send(door.clients[which], bytes, len, MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -162,6 +214,29 @@ static void do_handshake(size_t which, struct fuzz_bytes *how)
     say(which, get, sizeof get - 1);
 }
 
+/* The last header, and the rest of the input as the body. */
+static void put_body(struct rj_buf *out, struct fuzz_bytes *how)
+{
+    size_t left = fuzz_left(how);
+    if (left)
+        rj_buf_printf(out, "Content-Length: %zu\r\n", left);
+    rj_buf_put_str(out, "\r\n");
+    rj_buf_put(out, how->at, left);
+}
+
+static void put_chunks(struct rj_buf *out, struct fuzz_bytes *how)
+{
+    rj_buf_put_str(out, "Transfer-Encoding: chunked\r\n\r\n");
+    while (fuzz_left(how) > 1) {
+        struct fuzz_bytes chunk = fuzz_take(how, 1 + fuzz_below(how, 40));
+        size_t len = fuzz_left(&chunk);
+        rj_buf_printf(out, "%zx%s\r\n", len, len % 3 ? "" : ";a=b");
+        rj_buf_put(out, chunk.at, len);
+        rj_buf_put_str(out, "\r\n");
+    }
+    rj_buf_put_str(out, fuzz_left(how) ? "0\r\na: b\r\n\r\n" : "0\r\n\r\n");
+}
+
 static void do_request(size_t which, struct fuzz_bytes *how)
 {
     static const char *const methods[] = {"GET", "POST",   "OPTIONS", "HEAD",
@@ -170,7 +245,7 @@ static void do_request(size_t which, struct fuzz_bytes *how)
         "",
         "Origin: http://a\r\n",
         "Content-Type: application/octet-stream\r\n",
-        "Transfer-Encoding: chunked\r\n",
+        "Host: b\r\n",
         "Connection: close\r\n",
         "Upgrade: websocket\r\nConnection: Upgrade\r\n",
         "Expect: 100-continue\r\n",
@@ -182,11 +257,27 @@ static void do_request(size_t which, struct fuzz_bytes *how)
     put_sid(&out, how);
     rj_buf_printf(&out, " HTTP/1.%u\r\nHost: a\r\n%s", fuzz_seldom(how, 8) ? 0 : 1,
                   headers[fuzz_below(how, 8)]);
-    size_t left = fuzz_left(how);
-    if (left)
-        rj_buf_printf(&out, "Content-Length: %zu\r\n", left);
-    rj_buf_put_str(&out, "\r\n");
-    rj_buf_put(&out, how->at, left);
+    if (fuzz_seldom(how, 4))
+        put_chunks(&out, how);
+    else
+        put_body(&out, how);
+    say(which, out.data, out.len);
+    rj_buf_free(&out);
+}
+
+/* Requests with tickets, one behind the other. */
+static void do_tickets(size_t which, struct fuzz_bytes *how)
+{
+    struct rj_buf out = {0};
+    char ticket[TICKET_LEN];
+    say(which, "", 0); /* connects */
+    for (size_t n = 1 + fuzz_below(how, 12); n > 0; n--) {
+        bool is_post = fuzz_seldom(how, 4);
+        struct fuzz_bytes body = fuzz_take(how, is_post ? fuzz_below(how, 16) : 0);
+        write_ticket(which, door.given[which]++, ticket);
+        rj_buf_printf(&out, "%s /%s HTTP/1.1\r\nHost: a\r\n", is_post ? "POST" : "GET", ticket);
+        put_body(&out, &body);
+    }
     say(which, out.data, out.len);
     rj_buf_free(&out);
 }
@@ -266,7 +357,7 @@ static void do_wait(size_t which, struct fuzz_bytes *how)
 
 static step_action *const actions[] = {
     do_raw,     do_handshake, do_request, do_request, do_query, do_upgrade,
-    do_upgrade, do_frame,     do_frame,   do_frame,   do_close, do_wait,
+    do_tickets, do_frame,     do_frame,   do_frame,   do_close, do_wait,
 };
 enum { ACTIONS = sizeof actions / sizeof *actions };
 
@@ -312,11 +403,12 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
         .cors = {.origins = origins},
         .callbacks = &callbacks,
     });
-    door.route = (struct rj_route){door.eio, rj_eio_on_request, rj_eio_on_upgrade};
+    door.routes[0] = (struct rj_route){.on_request = on_ticket};
+    door.routes[1] = (struct rj_route){door.eio, rj_eio_on_request, rj_eio_on_upgrade};
     struct rj_server_options options = {
         .loop = &door.loop,
-        .routes = &door.route,
-        .n_routes = 1,
+        .routes = door.routes,
+        .n_routes = 2,
         .max_message_bytes = 1000,
         .max_fragments = 8,
         .max_header_bytes = 2048,
