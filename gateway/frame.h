@@ -12,7 +12,7 @@
 
 struct rj_frame {
     uint32_t refs;
-    size_t bytes; /* what it counts for in a client's queue */
+    size_t bytes; /* what it counts for in a client's queue: the memory that it takes, about */
     void (*free)(struct rj_frame *frame);
 };
 

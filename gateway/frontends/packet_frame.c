@@ -14,6 +14,11 @@ struct packet_frame {
     struct rj_buf polling; /* empty until asked for; a payload is never empty */
 };
 
+/* What a frame takes beside its bytes: itself, a place in a ring, and what malloc adds to two blocks. A
+ * client that causes many short answers and reads none is to hold no more memory than one that is sent a few
+ * long ones. */
+enum { OVERHEAD_BYTES = sizeof(struct packet_frame) + sizeof(struct rj_frame *) + 32 };
+
 /* Writes a header that ends right before `end`; returns where it starts (RFC 6455 §5.2). */
 static uint8_t *put_header_before(uint8_t *end, unsigned opcode, size_t len)
 {
@@ -49,7 +54,7 @@ static struct rj_frame *take(struct rj_buf *memory, size_t from)
     frame->memory = *memory;
     *memory = (struct rj_buf){0};
     frame->ws = rj_span_from(rj_buf_span(&frame->memory), from);
-    frame->base = (struct rj_frame){.refs = 1, .bytes = frame->ws.len, .free = free_frame};
+    frame->base = (struct rj_frame){.refs = 1, .bytes = frame->ws.len + OVERHEAD_BYTES, .free = free_frame};
     return &frame->base;
 }
 

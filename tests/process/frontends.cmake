@@ -23,7 +23,7 @@ endforeach()
 # Hostile clients, with a canary among the others.
 add_library(rj_test_hostile STATIC hostile_support.c)
 target_link_libraries(rj_test_hostile PUBLIC rj_test_ws rj_test_peer PkgConfig::CMOCKA Threads::Threads)
-foreach(noun hostile_http hostile_packets limits)
+foreach(noun hostile_http hostile_packets hostile_frames limits)
     rj_unit_tests(test_gateway_${noun} process rj_test_hostile)
     add_dependencies(test_gateway_${noun} rejoin-gateway rejoin-broker)
 endforeach()

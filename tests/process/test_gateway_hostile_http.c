@@ -161,7 +161,17 @@ static void faulty_upgrades_leave_the_session_as_it_was(void **state)
     }
 }
 
-/* Whatever the order, one WebSocket gets the session or none does. */
+static int open_of(struct rj_ws_client racers[], bool is_open[], int n)
+{
+    int open = 0;
+    for (int i = 0; i < n; i++) {
+        is_open[i] = is_open[i] && !rj_ws_is_closed(&racers[i], 1);
+        open += is_open[i];
+    }
+    return open;
+}
+
+/* Whatever the order, one WebSocket gets the session or none does: all others are closed by then. */
 static void upgrades_race_for_one_session(void **state)
 {
     enum { RACERS = 4 };
@@ -187,6 +197,8 @@ static void upgrades_race_for_one_session(void **state)
                 is_open[who] = false;
             }
         }
+        if (round % 10 == 0)
+            assert_true(rj_eventually(WAIT_MS, open_of(racers, is_open, RACERS) <= 1));
         for (int i = 0; i < RACERS; i++)
             rj_ws_disconnect(&racers[i]);
         status_of(siege, "POST", path, NULL, "1");

@@ -20,6 +20,9 @@ static void push_new(struct rj_outbox *outbox, struct rj_frame *frame)
 
 /* ---- frames */
 
+/* What a frame takes beside its bytes. */
+enum { MEMORY_LEAST = 64, MEMORY_MOST = 256 };
+
 static void a_frame_has_the_shortest_header(void **state)
 {
     (void)state;
@@ -40,7 +43,7 @@ static void a_frame_has_the_shortest_header(void **state)
         assert_memory_equal(ws.data, cases[i].bytes, cases[i].header);
         assert_int_equal(ws.data[cases[i].header], 'x');
         assert_int_equal(ws.data[ws.len - 1], 'x');
-        assert_int_equal(frame->bytes, ws.len);
+        assert_in_range(frame->bytes, ws.len + MEMORY_LEAST, ws.len + MEMORY_MOST);
         rj_frame_unref(frame);
     }
 }
@@ -105,11 +108,14 @@ static void bytes_are_counted(void **state)
 {
     (void)state;
     struct rj_outbox outbox = {0};
-    push_new(&outbox, text_frame(10, 'x'));
-    push_new(&outbox, text_frame(200, 'x'));
-    assert_int_equal(outbox.bytes, 12 + 204);
+    struct rj_frame *small = text_frame(10, 'x'), *large = text_frame(200, 'x');
+    size_t both = small->bytes + large->bytes;
+    assert_int_equal(large->bytes - small->bytes, 204 - 12);
+    push_new(&outbox, small);
+    push_new(&outbox, large);
+    assert_int_equal(outbox.bytes, both);
     rj_outbox_pop(&outbox, 1);
-    assert_int_equal(outbox.bytes, 204);
+    assert_int_equal(outbox.bytes, large->bytes);
     rj_outbox_pop(&outbox, 5);
     assert_int_equal(outbox.bytes, 0);
     assert_int_equal(outbox.count, 0);
