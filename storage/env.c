@@ -17,7 +17,7 @@
 #include "storage/layout.h"
 #include "storage/migrate.h"
 
-static const uint64_t default_map_bytes = (uint64_t)1 << 40;
+static const uint64_t default_map_bytes = (uint64_t)1 << 40, least_map_bytes = (uint64_t)1 << 26;
 
 enum rj_status rj_env_status(int rc)
 {
@@ -201,7 +201,16 @@ static int open_tables(struct rj_env *env, uint64_t *format)
     return mdb_txn_commit(txn);
 }
 
-static int open_map(struct rj_env *env, const char *path)
+bool rj_env_try_smaller(int rc, uint64_t *map_bytes)
+{
+    uint64_t bytes = *map_bytes ? *map_bytes : default_map_bytes;
+    if (rc != ENOMEM || bytes <= least_map_bytes)
+        return false;
+    *map_bytes = bytes / 2;
+    return true;
+}
+
+static int try_map(struct rj_env *env, const char *path)
 {
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
@@ -214,6 +223,19 @@ static int open_map(struct rj_env *env, const char *path)
         rc = mdb_env_open(env->mdb, path, MDB_NORDAHEAD | MDB_NOTLS, 0600);
     if (rc == 0)
         rc = mdb_reader_check(env->mdb, NULL);
+    return rc;
+}
+
+static int open_map(struct rj_env *env, const char *path)
+{
+    uint64_t wanted = env->map_bytes;
+    int rc;
+    while (rj_env_try_smaller(rc = try_map(env, path), &env->map_bytes)) {
+        mdb_env_close(env->mdb);
+        env->mdb = NULL;
+    }
+    if (rc == 0 && env->map_bytes < wanted)
+        rj_log(RJ_LOG_INFO, "store_map_smaller", RJ_KV_U64("bytes", env->map_bytes));
     return rc;
 }
 

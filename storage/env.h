@@ -74,6 +74,12 @@ void rj_env_reader_free(struct rj_reader *reader);
 /* Doubles the map. Called by the log thread with no transaction of its own; waits for all readers. */
 int rj_env_grow(struct rj_env *env);
 
+/* Address space may be short (a limit of the process, a sanitizer's shadow), and a map grows when it must.
+ * Whether an open that has failed with `rc` is to be tried once more, with a map of `*map_bytes` (0: as large
+ * as by default), halved here.
+ */
+bool rj_env_try_smaller(int rc, uint64_t *map_bytes);
+
 uint64_t rj_env_used_bytes(const struct rj_env *env);
 
 /* A number in the meta table. False when it was never written. */

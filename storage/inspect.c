@@ -58,16 +58,28 @@ static enum rj_status take_folder(struct rj_env *env, const char *path, struct r
 }
 
 /* Without LMDB's locks nothing is written at all, which is right for who is alone. */
-static int open_map(struct rj_env *env, const char *path, enum rj_inspect_mode mode)
+static int try_map(struct rj_env *env, const char *path, enum rj_inspect_mode mode)
 {
     unsigned flags = MDB_RDONLY | MDB_NOTLS | (mode == RJ_INSPECT_ALONE ? MDB_NOLOCK : 0);
     int rc = mdb_env_create(&env->mdb);
     if (rc == 0)
         rc = mdb_env_set_maxdbs(env->mdb, RJ_ENV_TABLES_MAX);
+    if (rc == 0 && env->map_bytes) /* else as large as its owner's */
+        rc = mdb_env_set_mapsize(env->mdb, env->map_bytes);
     if (rc == 0)
         rc = mdb_env_open(env->mdb, path, flags, 0600);
     if (rc == 0 && mode == RJ_INSPECT_BESIDE)
         rc = mdb_reader_check(env->mdb, NULL);
+    return rc;
+}
+
+static int open_map(struct rj_env *env, const char *path, enum rj_inspect_mode mode)
+{
+    int rc;
+    while (rj_env_try_smaller(rc = try_map(env, path, mode), &env->map_bytes)) {
+        mdb_env_close(env->mdb);
+        env->mdb = NULL;
+    }
     return rc;
 }
 

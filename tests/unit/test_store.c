@@ -3,9 +3,11 @@
 
 #include <fcntl.h>
 #include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include "storage/env.h"
+#include "storage/inspect.h"
 #include "storage/layout.h"
 
 static const struct rj_store_budget no_budget = {0};
@@ -526,6 +528,41 @@ static void a_full_map_grows(void **state)
     assert_int_equal(rj_store_room_state(f->store, room).head_seq, 4000);
 }
 
+/* So much address space more than is taken now, until the limit is put back. */
+static struct rlimit leave_room(uint64_t bytes)
+{
+    struct rlimit before, limit;
+    unsigned long pages = 0;
+    FILE *statm = fopen("/proc/self/statm", "r");
+    assert_non_null(statm);
+    assert_int_equal(fscanf(statm, "%lu", &pages), 1);
+    fclose(statm);
+    assert_int_equal(getrlimit(RLIMIT_AS, &before), 0);
+    limit = before;
+    limit.rlim_cur = pages * (rlim_t)sysconf(_SC_PAGESIZE) + bytes;
+    assert_int_equal(setrlimit(RLIMIT_AS, &limit), 0);
+    return before;
+}
+
+static void a_map_that_finds_no_room_is_smaller(void **state)
+{
+    struct fixture *f = *state;
+    struct rj_inspect inspect;
+    struct rj_buf why = {0};
+    f->options.map_bytes = (uint64_t)1 << 40;
+    struct rlimit before = leave_room((uint64_t)8 << 30);
+    open_store(f);
+    append_text(f->store, room_id(f->store, "a"), "", "", "1", NULL);
+    settle(f->store);
+    reopen_store(f);
+    assert_int_equal(rj_store_head(f->store).completed, 1);
+    rj_store_close(&f->store);
+    assert_int_equal(rj_inspect_open(&inspect, f->path, RJ_INSPECT_ALONE, &why), RJ_OK);
+    rj_inspect_close(&inspect);
+    rj_buf_free(&why);
+    assert_int_equal(setrlimit(RLIMIT_AS, &before), 0);
+}
+
 static void large_records_take_several_batches(void **state)
 {
     struct fixture *f = *state;
@@ -639,6 +676,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(prefixes_are_scanned_and_deleted, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(old_records_go_and_the_gap_is_exact, set_up, tear_down),
     cmocka_unit_test_setup_teardown(a_full_map_grows, set_up, tear_down),
+    cmocka_unit_test_setup_teardown(a_map_that_finds_no_room_is_smaller, set_up, tear_down),
     cmocka_unit_test_setup_teardown(large_records_take_several_batches, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(a_damaged_record_is_never_shown, set_up_open, tear_down),
     cmocka_unit_test_setup_teardown(a_pause_writes_the_index_out, set_up_open, tear_down),

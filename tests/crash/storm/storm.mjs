@@ -180,7 +180,7 @@ function judge(folder) {
   const { log, kept, census, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
   const traces = readTraces(join(folder, "traces"));
   const isCutShort = wrong.length > 0 && log.length === 0;
-  const stores = storesOf(traces.storm.filter(({ on }) => on === "run"), kept);
+  const stores = storesOf((traces.storm ?? []).filter(({ on }) => on === "run"), kept);
   const { faults, figures } = isCutShort
     ? { faults: [], figures: {} }
     : check({ log, stores, traces, census, isTrimmed, lifetimeMs: LIFETIME_MS });
