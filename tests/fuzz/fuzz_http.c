@@ -29,7 +29,7 @@ enum {
     PING_INTERVAL_MS = 25000,
     PING_TIMEOUT_MS = 20000,
     WAIT_MS = 5000,
-    TICKET_LEN = 16, /* with its NUL */
+    TICKET_LEN = 15, /* with its NUL */
     REST_LEN = TICKET_LEN + 3,
 };
 
