@@ -73,10 +73,14 @@ void rj_peer_on_overdue(struct rj_peer *peer)
     static const char why[] = "a message that does not end";
     enum { CODE_POLICY = 1008 };
     bool is_head = peer->state == RJ_PEER_IDLE && peer->has_begun;
-    bool is_body = peer->state == RJ_PEER_EXCHANGE || (peer->state == RJ_PEER_ANSWERED && peer->expects_body);
-    rj_server_count(peer->server)->overdue += is_head || is_body || peer->state == RJ_PEER_WEBSOCKET;
+    bool is_answered = peer->state == RJ_PEER_ANSWERED;
+    bool is_body = peer->state == RJ_PEER_EXCHANGE || (is_answered && peer->expects_body);
+    rj_server_count(peer->server)->overdue +=
+        is_head || is_body || is_answered || peer->state == RJ_PEER_WEBSOCKET;
     if (is_head)
         rj_server_log_refusal(peer->server, peer->address, "a request that does not end");
+    else if (is_answered && !is_body)
+        rj_server_log_refusal(peer->server, peer->address, "an answer that is not read");
     if (is_head || is_body)
         peer->farewell = response;
     if (peer->state != RJ_PEER_FLUSHING) {

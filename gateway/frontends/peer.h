@@ -1,5 +1,5 @@
-/* A peer: one TCP connection to this gateway, on libwebsockets. First it speaks HTTP, one exchange (request
- * and response) after the other; an upgrade may make it a WebSocket for the rest of its life.
+/* A peer: one TCP connection to this gateway. First it speaks HTTP, one exchange (request and response) after
+ * the other; an upgrade may make it a WebSocket, on libwebsockets, for the rest of its life.
  *
  * Created and freed by the server (server.h). Whoever has business with it attaches: gets its events until it
  * detaches, the exchange is answered, or the connection is gone. A peer is never freed while something is

@@ -215,6 +215,11 @@ witnessed("HTTP that is none is refused", async (scope) => {
     `POST ${polling}\r\nContent-Length: -5\r\n\r\n`,
     `POST ${polling}\r\nContent-Length: 99999999999999999999\r\n\r\n`,
     "GET /socket.io/%00%ff?EIO=4&transport=polling HTTP/1.1\r\nHost: x\r\n\r\n",
+    `POST ${polling}\r\nContent-Length: 4\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\nGET ${polling}\r\n\r\n`,
+    `POST ${polling}\r\nContent-Length: 2\r\nContent-Length: 3\r\n\r\n4xx`,
+    `POST ${polling}\r\nTransfer-Encoding: chunked\r\n\r\nffffffffffffffff\r\n`,
+    `GET ${polling}\r\n folded\r\nx : y\r\n\r\n`,
+    `GET ${polling}\r\n\r\n`.repeat(1000),
     `GET ${websocket}\r\nUpgrade: websocket\r\n\r\n`,
     `GET ${websocket}\r\nUpgrade: nothing\r\n\r\n`,
   ];

@@ -78,6 +78,13 @@ for (const { name, options } of STOCK) {
     for (const [header, value] of Object.entries(headers)) assert.equal(handshake.headers[header], value);
   });
 
+  test(`${name}: subprotocols may be offered, and the first is taken`, async (scope) => {
+    const client = await scope.client({ ...options, protocols: ["v2.chat", "v1.chat"] });
+    if (options.transports?.includes("websocket") === false || options.upgrade === false) return;
+    await until(() => client.socket.io.engine.transport.name === "websocket", "the WebSocket");
+    assert.equal(client.socket.io.engine.transport.ws.protocol, "v2.chat");
+  });
+
   test(`${name}: a volatile emit arrives at once, a backend's never later`, async (scope) => {
     const backend = await Backend.open(scope, { allEvents: true });
     const client = await scope.client({ ...options, reconnectionDelay: 200 });

@@ -2,6 +2,7 @@
 
 import assert from "node:assert/strict";
 import { cpSync, readFileSync } from "node:fs";
+import net from "node:net";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 
@@ -111,6 +112,27 @@ test("a polling session speaks Socket.IO, with binary packets in base64", async 
   let seen = "";
   while (!(seen.includes("bAAEC") && seen.includes('431[{"ok":true'))) seen += `${(await polling.poll()).text}\x1e`;
   assert.match(seen, /451-\["room:message",\{.*"data":\{"_placeholder":true,"num":0\}.*\},"[0-9a-z.]+"\]\x1ebAAEC/);
+});
+
+test("a polling session fits on one connection, with all requests sent before the first answer", async (scope) => {
+  const polling = await Polling.open(scope.cluster.url());
+  const room = scope.room();
+  const { port } = scope.gateways[0];
+  const get = `GET ${polling.path} HTTP/1.1\r\nHost: x\r\n\r\n`;
+  const post = (body) => `POST ${polling.path} HTTP/1.1\r\nHost: x\r\nContent-Length: ${body.length}\r\n\r\n${body}`;
+  const chunks = (body) => post(body).replace(/Content-Length.*$/s, `Transfer-Encoding: chunked\r\n\r\n1\r\n${body[0]}\r\n`)
+    + `${(body.length - 1).toString(16)};ext=1\r\n${body.slice(1)}\r\n0\r\n\r\n`;
+  const socket = net.connect({ port, host: "127.0.0.1" });
+  scope.own({ close: () => socket.destroy() });
+  let text = "";
+  socket.setEncoding("utf8").on("data", (data) => (text += data));
+  socket.write(post("40") + get + chunks(`420["room:join","${room}"]`) + get + post("1"));
+  const bodies = () => text.split(/HTTP\/1\.1 200 OK\r\n.*?\r\n\r\n/s).slice(1);
+  await until(() => bodies().length === 5, "five answers");
+  const [first, connected, second, joined, third] = bodies();
+  assert.deepEqual([first, second, third], ["ok", "ok", "ok"]);
+  assert.match(connected, /^40\{"sid":/);
+  assert.equal(joined, `430[{"ok":true,"room":"${room}","seq":0,"members":1}]`);
 });
 
 test("requests that are no Engine.IO are answered as the reference answers them", async (scope) => {
