@@ -23,11 +23,7 @@ static struct rj_backend *create(struct rj_broker *broker, const char *id)
     if (slot == RJ_BACKENDS_MAX)
         return NULL;
     struct rj_backend *backend = rj_calloc(1, sizeof *backend);
-    backend->peer.side = RJ_BUS_BACKENDS;
-    backend->peer.slot = slot;
-    backend->peer.id = rj_strndup(id, strlen(id));
-    backend->peer.bus = broker->bus;
-    backend->peer.stats = &broker->stats;
+    rj_peer_init(&backend->peer, RJ_BUS_BACKENDS, slot, id, broker->bus, &broker->stats);
     broker->backends.slots[slot] = backend;
     broker->backends.n++;
     return backend;

@@ -31,11 +31,7 @@ static struct rj_gateway *create(struct rj_broker *broker, const char *id)
     if (slot == RJ_GATEWAYS_MAX)
         return NULL;
     struct rj_gateway *gateway = rj_calloc(1, sizeof *gateway);
-    gateway->peer.side = RJ_BUS_GATEWAYS;
-    gateway->peer.slot = slot;
-    gateway->peer.id = rj_strndup(id, strlen(id));
-    gateway->peer.bus = broker->bus;
-    gateway->peer.stats = &broker->stats;
+    rj_peer_init(&gateway->peer, RJ_BUS_GATEWAYS, slot, id, broker->bus, &broker->stats);
     gateways->slots[slot] = gateway;
     gateways->n++;
     return gateway;

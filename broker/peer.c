@@ -3,8 +3,19 @@
 #include <stdlib.h>
 
 #include "proto/base/log.h"
+#include "proto/base/mem.h"
 
 enum { PROOF_EVERY = RJ_PEER_BULK_BYTES / 8 };
+
+void rj_peer_init(struct rj_peer *peer, enum rj_bus_side side, uint32_t slot, const char *id,
+                  struct rj_bus *bus, struct rj_stats *stats)
+{
+    peer->side = side;
+    peer->slot = slot;
+    peer->id = rj_strndup(id, strlen(id));
+    peer->bus = bus;
+    peer->stats = stats;
+}
 
 void rj_peer_begin(struct rj_peer *peer, uint32_t route, uint64_t stream, uint64_t now_ms)
 {

@@ -50,6 +50,10 @@ struct rj_peer {
     UT_hash_handle by_route;
 };
 
+/* One without a stream yet, in a zeroed struct. The id is copied. */
+void rj_peer_init(struct rj_peer *peer, enum rj_bus_side side, uint32_t slot, const char *id,
+                  struct rj_bus *bus, struct rj_stats *stats);
+
 /* Begins a stream on a connection: numbers start again, nothing is queued. */
 void rj_peer_begin(struct rj_peer *peer, uint32_t route, uint64_t stream, uint64_t now_ms);
 

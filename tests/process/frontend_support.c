@@ -70,16 +70,6 @@ int setup_tight(void **state)
     return setup_with(state, env);
 }
 
-static void show(const char *path)
-{
-    char line[1024];
-    FILE *file = fopen(path, "r");
-    while (file && fgets(line, sizeof line, file))
-        fputs(line, stderr);
-    if (file)
-        fclose(file);
-}
-
 int teardown(void **state)
 {
     struct system *system = *state;
@@ -87,7 +77,7 @@ int teardown(void **state)
     bool is_clean = rj_process_signal(&system->gateway, SIGTERM) &&
                     rj_process_wait_end(&system->gateway, 15000, &status) && status == 0;
     if (!is_clean)
-        show(system->log);
+        rj_test_show_file(system->log);
     rj_process_kill(&system->gateway);
     is_clean = rj_test_broker_end(&system->broker) && is_clean;
     rj_test_broker_remove(&system->broker);

@@ -193,7 +193,7 @@ int siege_teardown(void **state)
     bool is_clean = rj_process_signal(&siege->gateway, SIGTERM) &&
                     rj_process_wait_end(&siege->gateway, 15000, &status) && status == 0;
     if (!is_clean)
-        show(siege->log);
+        rj_test_show_file(siege->log);
     rj_process_kill(&siege->gateway);
     is_clean = rj_test_broker_end(&siege->broker) && is_clean && is_well && !siege->canary.fault;
     rj_test_broker_remove(&siege->broker);

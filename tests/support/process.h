@@ -50,6 +50,9 @@ bool rj_temp_dir(char *path, size_t size);
 /* Removes a folder and all in it. Only one that rj_temp_dir has made. */
 void rj_temp_dir_remove(const char *path);
 
+/* A child's log on stderr, for who looks why a test has failed. */
+void rj_test_show_file(const char *path);
+
 /* A TCP port of 127.0.0.1 that was free a moment ago; 0 when there is none. */
 uint16_t rj_free_port(void);
 
