@@ -22,19 +22,24 @@ static bool is_control(uint8_t byte)
     return (byte < ' ' && byte != '\t') || byte == 0x7f;
 }
 
+/* A NUL may stand in an argument, where the stock client puts one that it is given, but in no path. */
 static bool is_target(struct rj_span target)
 {
     size_t args = 1;
+    bool is_path = true;
     if (target.len == 0 || target.data[0] != '/')
         return false;
     for (size_t i = 0; i < target.len; i++) {
         const uint8_t *at = target.data + i;
         args += *at == '&';
+        is_path = is_path && *at != '?';
         if (*at == ' ' || *at == '\t' || *at == '#')
             return false;
         if (*at != '%')
             continue;
-        if (target.len - i < 3 || !isxdigit(at[1]) || !isxdigit(at[2]) || (at[1] == '0' && at[2] == '0'))
+        if (target.len - i < 3 || !isxdigit(at[1]) || !isxdigit(at[2]))
+            return false;
+        if (is_path && at[1] == '0' && at[2] == '0')
             return false;
     }
     return args <= RJ_HTTP_MAX_ARGS;

@@ -139,6 +139,7 @@ void rj_response_put(struct rj_buf *out, const struct rj_response *response)
     put_header(out, "Cache-Control", rj_span_str(response->cache));
     put_header(out, "ETag", response->etag);
     put_header(out, "Allow", rj_span_str(response->allow));
+    put_header(out, "Sec-WebSocket-Version", rj_span_str(response->ws_version));
     put_header(out, "Set-Cookie", response->set_cookie);
     put_cors(out, response);
     if (response->status != 204 && response->status != 304)

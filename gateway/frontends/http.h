@@ -71,6 +71,7 @@ struct rj_response {
     struct rj_span allow_headers; /* of a preflight */
     bool allows_credentials;
     const char *allow;         /* methods, for 405 */
+    const char *ws_version;    /* of WebSocket that would be taken (RFC 6455 §4.2.2) */
     struct rj_span set_cookie; /* empty: none */
     bool is_preflight;
     bool wants_close; /* close the connection behind it */

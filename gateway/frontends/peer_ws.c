@@ -62,6 +62,12 @@ static bool is_websocket_request(const struct rj_request *request)
            is_key(request->ws_key) && !request->has_length;
 }
 
+/* It may come again with the version that we know. */
+static bool is_of_other_version(const struct rj_request *request)
+{
+    return is_word(request->upgrade, "websocket") && !rj_span_is(request->ws_version, "13");
+}
+
 static bool route_upgrade(struct rj_peer *peer, const struct rj_request *request)
 {
     const struct rj_server_options *options = rj_server_options(peer->server);
@@ -92,7 +98,8 @@ bool rj_peer_upgrade(struct rj_peer *peer, const struct rj_request *request)
     struct rj_span subprotocol = {0};
     peer->must_close = true; /* with a refusal */
     if (!is_websocket_request(request) || !choose_subprotocol(request->ws_protocols, &subprotocol))
-        rj_peer_reply(peer, &(struct rj_response){.status = 400});
+        rj_peer_reply(peer, &(struct rj_response){.status = 400,
+                                                  .ws_version = is_of_other_version(request) ? "13" : NULL});
     else if (!route_upgrade(peer, request))
         rj_peer_reply(peer, &(struct rj_response){.status = 404});
     if (peer->state == RJ_PEER_ANSWERED)

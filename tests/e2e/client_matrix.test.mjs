@@ -48,7 +48,7 @@ for (const { name, recovers, options } of STOCK) {
       auth?.token === "good"
         ? backend.call("accept", { job, user: auth.name })
         : backend.call("refuse", { job, message: "not authorized", data: { code: 401, "ä": ["😀"] } });
-    const query = { version: "2", "ä ö": "a&b=c#d", empty: "" };
+    const query = { version: "2", "ä ö": "a&b=c#d", empty: "", zero: "a\u0000b", semicolon: "a;sid=b" };
     const object = await scope.client({ ...options, query, auth: { token: "good", name: "object" } });
     let calls = 0;
     const auth = (give) => setTimeout(give, 1, { token: "good", name: `function ${++calls}` });

@@ -168,6 +168,25 @@ static void of_subprotocols_the_first_offered_is_taken(void **state)
     }
 }
 
+static void a_websocket_of_another_version_is_told_which_is_known(void **state)
+{
+    struct server *server = *state;
+    static const char *const versions[] = {"Sec-WebSocket-Version: 8\r\n", "Sec-WebSocket-Version: 14\r\n",
+                                           ""};
+    for (size_t i = 0; i < sizeof versions / sizeof *versions; i++) {
+        struct rj_http_answer answer;
+        char headers[256];
+        snprintf(
+            headers, sizeof headers,
+            "Connection: Upgrade\r\nUpgrade: websocket\r\nSec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==\r\n%s",
+            versions[i]);
+        assert_true(rj_http_once(server->port, "GET", WEBSOCKET, headers, NULL, &answer));
+        assert_int_equal(answer.status, 400);
+        assert_true(rj_http_has(&answer, "Sec-WebSocket-Version: 13\r\n"));
+        rj_http_free(&answer);
+    }
+}
+
 static void other_methods_on_a_live_session_get_500(void **state)
 {
     struct server *server = *state;
@@ -220,6 +239,8 @@ static const struct CMUnitTest tests[] = {
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(the_answer_to_a_post_is_not_stored, engineio_setup, engineio_teardown),
     cmocka_unit_test_setup_teardown(of_subprotocols_the_first_offered_is_taken, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_websocket_of_another_version_is_told_which_is_known, engineio_setup,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(other_methods_on_a_live_session_get_500, engineio_setup,
                                     engineio_teardown),

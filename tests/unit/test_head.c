@@ -79,6 +79,7 @@ static void what_is_no_request_is_bad_as_soon_as_it_shows(void **state)
         "GET /a\tb HTTP/1.1\r\n",
         "GET /a#b HTTP/1.1\r\n",
         "GET /%00 HTTP/1.1\r\n",
+        "GET /%00?a HTTP/1.1\r\n",
         "GET /%4 HTTP/1.1\r\n",
         "GET /%zz HTTP/1.1\r\n",
         "GET /?a=% HTTP/1.1\r\n",
@@ -92,6 +93,12 @@ static void what_is_no_request_is_bad_as_soon_as_it_shows(void **state)
             fail_msg("not bad: %s", heads[i]);
     }
     assert_int_equal(look_at("GET /\0", 6), RJ_HEAD_BAD);
+}
+
+static void an_argument_may_hold_an_escaped_nul(void **state)
+{
+    (void)state;
+    assert_int_equal(look("GET /?a=%00b&c=%00 HTTP/1.1\r\nHost: a\r\n\r\n"), RJ_HEAD_WHOLE);
 }
 
 /* Where another reader of the same bytes might see another head. */
@@ -152,6 +159,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_whole_head_is_told_from_a_part_of_one),
     cmocka_unit_test(what_stands_behind_a_head_is_not_looked_at),
     cmocka_unit_test(what_is_no_request_is_bad_as_soon_as_it_shows),
+    cmocka_unit_test(an_argument_may_hold_an_escaped_nul),
     cmocka_unit_test(lines_that_can_be_read_in_two_ways_are_bad),
     cmocka_unit_test(a_head_may_have_so_many_bytes_and_lines),
     cmocka_unit_test(a_url_may_have_so_many_arguments),
