@@ -210,7 +210,8 @@ static enum progress read_request(struct rj_peer *peer, struct rj_span head)
     rj_server_set_half_open(peer->server, peer, false);
     peer->has_asked = true;
     if (status)
-        return refuse(peer, status, "a request that can be read in two ways");
+        return refuse(peer, status,
+                      status == 411 ? "a body without a length" : "a request that can be read in two ways");
     peer->request = &request;
     start_exchange(peer, &request);
     enum progress progress = answer_or_begin(peer, &request);
