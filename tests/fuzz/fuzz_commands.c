@@ -82,6 +82,7 @@ static void try_gateway(int argc, char **argv, char **env)
     if (rj_gateway_conf_load(argc, argv, env, &conf) != RJ_SETTINGS_RUN)
         return;
     HOLDS(conf.listen && conf.broker && conf.path);
+    HOLDS(conf.path[0] == '/' && conf.path[strlen(conf.path) - 1] == '/');
     rj_gateway_conf_free(&conf);
 }
 

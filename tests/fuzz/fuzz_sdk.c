@@ -20,6 +20,7 @@ static struct {
     unsigned stream;             /* the socket that the following belongs to */
     bool is_greeted;             /* Hello has come on it */
     bool has_come[IDS];          /* by the ids of the commands on it: each once */
+    uint32_t kinds[IDS];         /* … and what they ask for */
     uint64_t number;             /* of the batches said on it */
     uint64_t commands[COMMANDS]; /* without a Reply on it: id */
     size_t n_commands;
@@ -43,6 +44,7 @@ static void hear_command(const Rejoin__Command *command)
     HOLDS(command->kind_case != REJOIN__COMMAND__KIND__NOT_SET);
     HOLDS(command->id > 0 && command->id < IDS && !broker.has_come[command->id]);
     broker.has_come[command->id] = true;
+    broker.kinds[command->id] = command->kind_case;
     if (broker.n_commands < COMMANDS)
         broker.commands[broker.n_commands++] = command->id;
     if (command->kind_case == REJOIN__COMMAND__KIND_TAIL)
@@ -185,6 +187,34 @@ static void do_reply(struct fuzz_bytes *how)
     say_item(item);
 }
 
+/* What the broker says to such a command: the fields of its Reply have the numbers of the commands, but that
+ * those which change sockets are answered alike, and some by nothing. 0: nothing. */
+static uint32_t result_of(uint32_t kind)
+{
+    bool changes_sockets =
+        kind == REJOIN__COMMAND__KIND_LEAVE_SOCKETS || kind == REJOIN__COMMAND__KIND_DISCONNECT_SOCKETS;
+    uint32_t result = changes_sockets ? REJOIN__REPLY__RESULT_AFFECTED : kind;
+    return protobuf_c_message_descriptor_get_field(&rejoin__reply__descriptor, result) ? result : 0;
+}
+
+/* A command that waits is answered as it should be. */
+static void do_result(struct fuzz_bytes *how)
+{
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    follow_stream();
+    if (!broker.n_commands)
+        return;
+    size_t i = fuzz_below(how, 4) % broker.n_commands;
+    uint32_t kind = result_of(broker.kinds[broker.commands[i]]);
+    item.kind_case = REJOIN__ITEM__KIND_REPLY;
+    item.reply = (Rejoin__Reply *)(void *)fuzz_grow(&rejoin__reply__descriptor, kind ? kind : UINT32_MAX, how,
+                                                    &broker.seen, &broker.arena);
+    item.reply->id = broker.commands[i];
+    item.reply->error = NULL;
+    broker.commands[i] = broker.commands[--broker.n_commands];
+    say_item(&item);
+}
+
 /* Several in a frame, numbered as the input wants it. */
 static void do_batch(struct fuzz_bytes *how)
 {
@@ -221,8 +251,8 @@ static void do_block(struct fuzz_bytes *how)
 }
 
 static step_action *const actions[] = {
-    do_turn,    do_welcome, do_act,   do_act,   do_act,   do_answer, do_item,    do_job,   do_job,
-    do_deliver, do_reply,   do_reply, do_reply, do_batch, do_probe,  do_garbage, do_block,
+    do_turn,    do_welcome, do_act,   do_act,    do_act,   do_answer, do_item,    do_job,   do_job,
+    do_deliver, do_reply,   do_reply, do_result, do_batch, do_probe,  do_garbage, do_block,
 };
 enum { ACTIONS = sizeof actions / sizeof *actions, NO_TURN = 0x80 };
 

@@ -189,6 +189,24 @@ static void on_unread(void *arg, enum rejoin_status status, struct rejoin_unread
     rejoin_unread_free(&unread);
 }
 
+static void on_presence(void *arg, enum rejoin_status status, struct rejoin_presence *presence)
+{
+    end_call(arg, status, presence);
+    for (size_t i = 0; presence && i < presence->count; i++) {
+        eat_text(arg, presence->users[i].user);
+        eat_text(arg, presence->users[i].data);
+    }
+    rejoin_presence_free(&presence);
+}
+
+static void on_user(void *arg, enum rejoin_status status, struct rejoin_user *found)
+{
+    end_call(arg, status, found);
+    for (size_t i = 0; found && i < found->count; i++)
+        eat_socket(arg, &found->sockets[i]);
+    rejoin_user_free(&found);
+}
+
 /* ------------------------------------------------------------------------------------------ jobs */
 
 static uint64_t *place_of(struct sdk_user *user, uint64_t job)
@@ -400,12 +418,71 @@ static void start_service(struct sdk_user *user, struct fuzz_bytes *how)
                  place);
 }
 
+static enum rejoin_status ask_who_is_there(struct sdk_user *user, struct fuzz_bytes *how)
+{
+    const struct rejoin_presence_query query = {
+        .room = pick_room(how), .limit = fuzz_below(how, 3), .count_only = fuzz_seldom(how, 4)};
+    if (fuzz_seldom(how, 2))
+        return rejoin_user(user->handle, NULL, pick_room(how), query.limit, on_user, user);
+    return rejoin_presence(user->handle, &query, on_presence, user);
+}
+
+/* Waited for, and given up at once: what comes later is for nobody. */
+static void say_and_wait(struct sdk_user *user, struct fuzz_bytes *how)
+{
+    struct rejoin *handle = user->handle;
+    struct rejoin_filter filter = {0};
+    struct rejoin_publish publish = {.room = "a", .data = "1"};
+    const struct rejoin_read read = {.user = "ann", .room = "a", .all = true};
+    struct rejoin_published published;
+    struct rejoin_outcome outcome;
+    struct rejoin_read_state state;
+    struct rejoin_page *page = NULL;
+    struct rejoin_unread *unread = NULL;
+    struct rejoin_presence *presence = NULL;
+    struct rejoin_user *found = NULL;
+    struct rejoin_socket_page *sockets = NULL;
+    struct rejoin_room_page *rooms = NULL;
+    uint64_t n;
+    enum rejoin_status status;
+    switch (fuzz_below(how, 13)) {
+    case 0: status = rejoin_publish_wait(handle, &publish, 0, &published); break;
+    case 1: status = rejoin_publish_batch_wait(handle, &publish, 1, 0, &outcome); break;
+    case 2: status = rejoin_history_wait(handle, &(struct rejoin_query){.room = "a"}, 0, &page); break;
+    case 3: status = rejoin_sockets_join_wait(handle, &filter, &REJOIN_NAMES("a"), 0, &n); break;
+    case 4: status = rejoin_sockets_leave_wait(handle, &filter, &REJOIN_NAMES("a"), 0, &n); break;
+    case 5: status = rejoin_sockets_disconnect_wait(handle, &filter, false, 0, &n); break;
+    case 6: status = rejoin_socket_set_data_wait(handle, NULL, "s", "{}", 0); break;
+    case 7:
+        status = rejoin_sockets_list_wait(handle, &(struct rejoin_socket_query){0}, 0, &sockets);
+        rejoin_socket_page_free(&sockets);
+        break;
+    case 8:
+        status = rejoin_rooms_list_wait(handle, &(struct rejoin_room_query){0}, 0, &rooms);
+        rejoin_room_page_free(&rooms);
+        break;
+    case 9: status = rejoin_read_wait(handle, &read, 0, &state); break;
+    case 10: status = rejoin_unread_wait(handle, NULL, "ann", 0, &unread); break;
+    case 11:
+        status = rejoin_presence_wait(handle, &(struct rejoin_presence_query){0}, 0, &presence);
+        rejoin_presence_free(&presence);
+        break;
+    default:
+        status = rejoin_user_wait(handle, NULL, "ann", 0, 0, &found);
+        rejoin_user_free(&found);
+        break;
+    }
+    eat_text(user, rejoin_status_code(status));
+    rejoin_page_free(&page);
+    rejoin_unread_free(&unread);
+}
+
 static enum rejoin_status say(struct sdk_user *user, struct fuzz_bytes *how)
 {
     struct rejoin *handle = user->handle;
     struct rejoin_publish publishes[3];
     struct rejoin_filter filter;
-    switch (fuzz_below(how, 14)) {
+    switch (fuzz_below(how, 15)) {
     case 0: publishes[0] = a_publish(how); return rejoin_publish(handle, publishes, on_published, user);
     case 1:
         for (size_t i = 0; i < 3; i++)
@@ -439,13 +516,19 @@ static enum rejoin_status say(struct sdk_user *user, struct fuzz_bytes *how)
     case 12:
         return rejoin_read(handle, &(struct rejoin_read){.user = "ann", .room = "a", .all = true}, on_read,
                            user);
-    default: return rejoin_unread(handle, NULL, "ann", on_unread, user);
+    case 13: return rejoin_unread(handle, NULL, "ann", on_unread, user);
+    default: return ask_who_is_there(user, how);
     }
 }
 
 void sdk_user_act(struct sdk_user *user, struct fuzz_bytes *how)
 {
-    switch (fuzz_below(how, 8)) {
+    unsigned choice = fuzz_below(how, 16);
+    if (choice == 15) {
+        say_and_wait(user, how);
+        return;
+    }
+    switch (choice % 8) {
     case 0: start_tail(user, how); break;
     case 1: start_service(user, how); break;
     case 2: rejoin_tail_stop(&user->tails[fuzz_below(how, SDK_TAILS)]); break;

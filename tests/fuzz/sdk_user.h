@@ -9,6 +9,7 @@
 #define RJ_FUZZ_SDK_USER_H
 
 #include <rejoin.h>
+#include <rejoin_presence.h>
 #include <rejoin_reads.h>
 #include <rejoin_serve.h>
 #include <rejoin_sockets.h>
@@ -31,7 +32,7 @@ void sdk_user_open(struct sdk_user *user);
 /* Closes the handle, which ends everything. */
 void sdk_user_close(struct sdk_user *user);
 
-/* One call, tail or service more; or one less. */
+/* One call, tail or service more; or one less. A call that is waited for has no time for its answer. */
 void sdk_user_act(struct sdk_user *user, struct fuzz_bytes *how);
 
 /* Answers one of the jobs that wait, or one that does not. */
