@@ -180,9 +180,10 @@ void rj_connect_admit(struct rj_broker *broker, struct rj_gateway *gateway, stru
         session = begin(broker, connect, admitted);
     session->connected_ms = rj_clock_wall_ms();
     /* The record first: what belongs to none would never be swept. */
-    if (session->pid[0] && is_new)
+    if (session->pid[0] && is_new) {
         rj_session_store_begin(broker->store, session, NULL, NULL);
-    else if (session->pid[0])
+        rj_rejoin_keep_foreign(broker, session, connect->offset);
+    } else if (session->pid[0])
         rj_session_store_save(broker->store, session, true, NULL, NULL);
     keep_handshake(broker, session, connect);
     set_data(broker, session, admitted->data);

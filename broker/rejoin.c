@@ -14,6 +14,34 @@ void rj_rejoin_refused(struct rj_broker *broker, const char *reason, uint64_t *c
                RJ_KV_U64("held_back", held));
 }
 
+/* False: it is none, or past the end of its epoch; *pos is untouched then. */
+static bool is_of_store(struct rj_broker *broker, struct rj_offset offset, uint64_t *pos)
+{
+    bool was_clamped = false;
+    uint64_t found;
+    if (rj_store_clamp(broker->store, offset.epoch, offset.pos, &found, &was_clamped) != RJ_OK || was_clamped)
+        return false;
+    *pos = found;
+    return true;
+}
+
+/* The client has got nothing since the session began. */
+static bool is_foreign_still(const struct rj_session *session, struct rj_offset offset)
+{
+    return session->foreign.epoch && session->foreign.epoch == offset.epoch &&
+           session->foreign.pos == offset.pos;
+}
+
+void rj_rejoin_keep_foreign(struct rj_broker *broker, struct rj_session *session, const char *offset)
+{
+    struct rj_offset parsed;
+    uint64_t pos;
+    if (rj_offset_parse(rj_span_str(offset), &parsed) != RJ_OK || is_of_store(broker, parsed, &pos))
+        return;
+    session->foreign = parsed;
+    rj_session_store_save_foreign(broker->store, session);
+}
+
 /* From where the client is to be replayed: its offset, else what its transport has proved, else the session's
  * start. RJ_NOT_FOUND: the offset is none of this store. So is one past the end of its epoch: nothing leaves
  * before its commit, so the store has gone back behind what this client has seen, and gives out the same
@@ -22,10 +50,9 @@ static enum rj_status find_from(struct rj_broker *broker, const struct rj_sessio
                                 const char *offset, uint64_t *from)
 {
     struct rj_offset parsed;
-    bool was_clamped = false;
     *from = session->cursor;
-    if (rj_offset_parse(rj_span_str(offset), &parsed) == RJ_OK &&
-        (rj_store_clamp(broker->store, parsed.epoch, parsed.pos, from, &was_clamped) != RJ_OK || was_clamped))
+    if (rj_offset_parse(rj_span_str(offset), &parsed) == RJ_OK && !is_foreign_still(session, parsed) &&
+        !is_of_store(broker, parsed, from))
         return RJ_NOT_FOUND;
     /* An older offset than the session is one of an earlier session of the same client. */
     if (*from < session->start_pos)

@@ -10,6 +10,11 @@
  * next incarnation; `user` NULL: whoever it belongs to. NULL: the client is to get a new one instead. */
 struct rj_session *rj_rejoin(struct rj_broker *broker, const Rejoin__Connect *connect, const char *user);
 
+/* The session is new, and its client came with that offset: should it be none of this store, then the
+ * client's library presents it again and again until an event has brought another one, and that is no sign of
+ * a loss. */
+void rj_rejoin_keep_foreign(struct rj_broker *broker, struct rj_session *session, const char *offset);
+
 /* Says why a session that was asked for is not restored, and counts it. */
 void rj_rejoin_refused(struct rj_broker *broker, const char *reason, uint64_t *counter);
 

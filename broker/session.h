@@ -10,6 +10,7 @@
 
 #include "broker/room.h"
 #include "proto/base/random.h"
+#include "proto/offset.h"
 
 struct rj_gateway;
 struct rj_namespace;
@@ -29,15 +30,16 @@ struct rj_membership {
 struct rj_session {
     char pid[RJ_ID_LEN + 1]; /* secret; empty: without recovery, known to RAM alone */
     char sid[RJ_ID_LEN + 1];
-    char *nsp;            /* in `texts`, as `user` */
-    char *user;           /* "": anonymous */
-    uint64_t incarnation; /* raised by each takeover and restore */
-    uint64_t start_pos;   /* it began here: nothing up to this is for it */
-    uint64_t cursor;      /* proved to have arrived at the client; 0 = nothing yet */
-    bool is_cursor_dirty; /* not written yet; then in rj_sessions.dirty */
-    bool is_told_to;      /* without pid: the store knows that something was said to its socket */
-    bool is_ended;        /* left for good: the delete is on its way, nobody may find it */
-    uint32_t detaches;    /* counts them, so that a completion knows whether it is about the last one */
+    char *nsp;                /* in `texts`, as `user` */
+    char *user;               /* "": anonymous */
+    uint64_t incarnation;     /* raised by each takeover and restore */
+    uint64_t start_pos;       /* it began here: nothing up to this is for it */
+    uint64_t cursor;          /* proved to have arrived at the client; 0 = nothing yet */
+    struct rj_offset foreign; /* of another store, which the client presented as it began; epoch 0: none */
+    bool is_cursor_dirty;     /* not written yet; then in rj_sessions.dirty */
+    bool is_told_to;          /* without pid: the store knows that something was said to its socket */
+    bool is_ended;            /* left for good: the delete is on its way, nobody may find it */
+    uint32_t detaches;        /* counts them, so that a completion knows whether it is about the last one */
 
     struct rj_gateway *gateway; /* NULL: detached */
     uint64_t handle;            /* the gateway's name for the client */

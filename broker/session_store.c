@@ -218,6 +218,15 @@ static void save_part(struct rj_store *store, const char *pid, uint8_t mark, str
         rj_store_delete(store, RJ_TABLE_SESSION, key, done, ctx);
 }
 
+void rj_session_store_save_foreign(struct rj_store *store, const struct rj_session *session)
+{
+    struct rj_buf value = {0};
+    put_u64(&value, session->foreign.epoch);
+    put_u64(&value, session->foreign.pos);
+    save_part(store, session->pid, RJ_SESSION_FOREIGN, rj_buf_span(&value), NULL, NULL);
+    rj_buf_free(&value);
+}
+
 void rj_session_store_save_handshake(struct rj_store *store, const struct rj_session *session,
                                      rj_store_written *done, void *ctx)
 {
@@ -305,6 +314,12 @@ static void on_membership(struct rj_buf *found, struct rj_span room_key, struct 
     rj_buf_put_span(found, value);
 }
 
+static void on_foreign(struct rj_session *session, struct rj_span value)
+{
+    if (value.len == 16)
+        session->foreign = (struct rj_offset){get_u64(value.data), get_u64(value.data + 8)};
+}
+
 static bool on_part(void *ctx, struct rj_span key, struct rj_span value)
 {
     struct parts_visit *visit = ctx;
@@ -315,6 +330,7 @@ static bool on_part(void *ctx, struct rj_span key, struct rj_span value)
     case RJ_SESSION_ROOM: on_membership(&visit->rooms, rj_span_from(rest, 1), value); break;
     case RJ_SESSION_DATA: rj_session_set_data(visit->session, value); break;
     case RJ_SESSION_HANDSHAKE: rj_session_set_handshake(visit->session, value); break;
+    case RJ_SESSION_FOREIGN: on_foreign(visit->session, value); break;
     default: break; /* of a later version */
     }
     return true;

@@ -22,7 +22,12 @@
 #include "broker/session.h"
 
 /* What follows the pid in a key. */
-enum { RJ_SESSION_ROOM = 0x01, RJ_SESSION_DATA = 0x02, RJ_SESSION_HANDSHAKE = 0x03 };
+enum {
+    RJ_SESSION_ROOM = 0x01,
+    RJ_SESSION_DATA = 0x02,
+    RJ_SESSION_HANDSHAKE = 0x03,
+    RJ_SESSION_FOREIGN = 0x04
+};
 
 enum {
     RJ_SESSION_SID = 0x01,
@@ -75,6 +80,9 @@ void rj_session_store_begin_brief(struct rj_store *store, const char *nsp, const
 void rj_session_store_end_brief(struct rj_store *store, const char *nsp, const char *sid);
 /* Whether that was begun, and did not end. */
 bool rj_session_store_knows_brief(struct rj_store *store, const char *sid);
+
+/* The foreign offset that it began with. */
+void rj_session_store_save_foreign(struct rj_store *store, const struct rj_session *session);
 
 /* What the session has of it now; nothing: none is kept any more. */
 void rj_session_store_save_handshake(struct rj_store *store, const struct rj_session *session,

@@ -152,6 +152,36 @@ test.alone("who was away while the store went back is told when it returns", TWO
   await until(() => scope.broker.log.includes("event=backup_restored"), "the broker says what it is");
 });
 
+test.alone("a session that began after that is kept, though the client's library still presents the lost offset", TWO, async (scope) => {
+  const machine = timeMachine(scope);
+  const room = scope.room();
+  const [member, publisher] = [await scope.client({ reconnectionDelay: 300 }), await scope.client({ gateway: 1 })];
+  for (const client of [member, publisher]) await client.join(room);
+  await publisher.publish(room, "kept");
+  await machine.backup();
+  await publisher.publish(room, "lost");
+  await member.received(room, 2);
+  await scope.broker.kill();
+  await machine.restore();
+  for (const client of [member, publisher]) {
+    await client.connected(2);
+    assert.equal(client.recovered, false);
+    await client.join(room);
+  }
+  // It has got no event that would have brought another offset.
+  await member.drop();
+  await member.connected(3);
+  assert.equal(member.recovered, true);
+  await member.drop();
+  await scope.broker.kill();
+  await scope.broker.start();
+  await publisher.publish(room, "new");
+  await member.connected(4);
+  assert.equal(member.recovered, true, "and over a restart");
+  await member.received(room, 3);
+  assert.deepEqual(member.data(room), ["kept", "lost", "new"]);
+});
+
 test.alone("who follows the log is told that it has gone back behind it, and only then", TWO, async (scope) => {
   const machine = timeMachine(scope);
   const room = scope.room();
