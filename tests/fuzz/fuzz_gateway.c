@@ -262,10 +262,18 @@ static bool is_event(const struct rj_pending_command *command)
 
 static void check_client(const struct rj_gateway *gateway, const struct rj_client *client)
 {
-    size_t n_pending = 0;
-    for (const struct rj_pending_command *one = gateway->pending.list; one; one = one->next)
-        n_pending += one->client == client->handle && is_event(one) && !one->is_answered;
-    HOLDS(client->n_pending == n_pending);
+    size_t n_pending = 0, bytes = 0;
+    for (const struct rj_pending_command *one = gateway->pending.list; one; one = one->next) {
+        if (one->client != client->handle || !is_event(one) || one->is_answered)
+            continue;
+        n_pending++;
+        bytes += one->bytes;
+    }
+    HOLDS(client->n_pending == n_pending && client->pending_bytes == bytes);
+    bytes = 0;
+    for (size_t i = 0; i < client->n_held; i++)
+        bytes += client->held[i]->bytes;
+    HOLDS(client->held_bytes == bytes);
     HOLDS(client->state != RJ_CLIENT_ENDED);
     HOLDS((client->sid != NULL) == (client->state != RJ_CLIENT_CONNECTING));
     for (uint32_t i = 0; i < client->n_rooms; i++) {
@@ -273,6 +281,20 @@ static void check_client(const struct rj_gateway *gateway, const struct rj_clien
         HOLDS(place->at < place->room->n_members);
         HOLDS(place->room->members[place->at].client == client && place->room->members[place->at].back == i);
     }
+}
+
+/* What waits for the broker, in number and in bytes: by these it is bounded. */
+static void check_pending(const struct rj_pending *pending)
+{
+    size_t n = 0, n_asked = 0, bytes = 0;
+    for (const struct rj_pending_command *one = pending->list; one; one = one->next) {
+        n++;
+        n_asked += one->bytes > 0;
+        bytes += one->bytes;
+        HOLDS(one->bytes <= one->item.len); /* an Event that is repeated says so, and is longer by that */
+    }
+    HOLDS(pending->n == n && HASH_COUNT(pending->by_id) == n);
+    HOLDS(pending->n_asked == n_asked && pending->bytes == bytes);
 }
 
 static void check(const struct world *world)
@@ -290,6 +312,7 @@ static void check(const struct world *world)
     }
     HOLDS(members == rooms);
     HOLDS(!gateway->clients.ended);
+    check_pending(&gateway->pending);
 }
 
 /* As on_tick() and on_prepare() in gateway.c, with a tick of its timer. */
