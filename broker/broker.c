@@ -16,6 +16,7 @@
 #include "broker/serve.h"
 #include "broker/tail.h"
 #include "proto/base/clock.h"
+#include "proto/base/fault.h"
 #include "proto/base/mem.h"
 
 enum {
@@ -242,7 +243,7 @@ static bool is_over(const struct rj_broker *broker)
 
 static void submit(struct rj_broker *broker)
 {
-    if (!broker->is_withholding)
+    if (!RJ_FAULT_REACHED(OPTIMISTIC_SHOWN))
         rj_store_submit(broker->store);
 }
 

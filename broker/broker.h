@@ -60,7 +60,6 @@ struct rj_broker {
     bool has_listened; /* the sockets were read since the last tick */
     int signal_fd;
     bool is_stopping;
-    bool is_withholding; /* a fault test's: nothing is handed to the log thread any more */
     uint64_t stop_by_ms;
     uint32_t stranger; /* last one that was told NeedHello, and when */
     uint64_t stranger_ms;

@@ -73,28 +73,49 @@ static void ask_holder(struct rj_broker *broker, struct rj_contest *contest, con
                     broker->now_ms + broker->conf->contest_timeout_ms);
 }
 
+/* All who want that session get a fresh one, but for `winner` (which may be NULL). */
+static void dismiss_rivals(struct rj_broker *broker, const char *pid, const struct rj_contest *winner)
+{
+    struct rj_contest *contest, *next;
+    HASH_ITER (hh, broker->contests, contest, next) {
+        if (contest != winner && strcmp(contest->pid, pid) == 0)
+            decide(broker, contest, true);
+    }
+}
+
+/* Of all who want it, the one that came last (the table keeps their order): of a client that tries again and
+ * again it is the only one that is there. */
+static struct rj_contest *latest_rival(const struct rj_broker *broker, const char *pid)
+{
+    struct rj_contest *latest = NULL;
+    for (struct rj_contest *contest = broker->contests; contest; contest = contest->hh.next)
+        if (strcmp(contest->pid, pid) == 0 && (!latest || rj_broker_peer(broker, contest->to.peer)))
+            latest = contest;
+    return latest;
+}
+
+/* The holder was silent for all the time, or is gone. All its rivals' contests end now, so that nobody waits
+ * for one dead connection after another. */
 static void on_due(void *ctx, struct rj_deadline *deadline)
 {
     struct rj_broker *broker = ctx;
     struct rj_contest *contest =
         (struct rj_contest *)((char *)deadline - offsetof(struct rj_contest, deadline));
     const struct rj_session *session = rj_session_find(&broker->sessions, contest->pid);
-    if (session && session->gateway && session->serial != contest->serial)
-        ask_holder(broker, contest, session); /* another rival was faster */
-    else
-        decide(broker, contest, false);
+    if (session && session->gateway && session->serial != contest->serial) {
+        ask_holder(broker, contest, session); /* somebody has come to it since */
+        return;
+    }
+    struct rj_contest *winner = latest_rival(broker, contest->pid);
+    dismiss_rivals(broker, winner->pid, winner);
+    decide(broker, winner, false);
 }
 
 void rj_contest_alive(struct rj_broker *broker, const struct rj_gateway *gateway, uint64_t handle)
 {
-    struct rj_contest *contest, *next;
     const struct rj_session *session = rj_gateway_client(gateway, handle);
-    if (!session)
-        return;
-    HASH_ITER (hh, broker->contests, contest, next) {
-        if (strcmp(contest->pid, session->pid) == 0)
-            decide(broker, contest, true);
-    }
+    if (session)
+        dismiss_rivals(broker, session->pid, NULL);
 }
 
 /* Later, in this turn: the session is in the midst of a change. */

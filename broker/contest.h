@@ -1,7 +1,9 @@
 /* Contests: a session is presented while the connection that has it took it over a moment ago. Either that
  * connection is dead once more (a network that comes and goes), or two devices hold the same session, and
  * would take it from each other for ever. So the present connection is asked for a sign of life. If it gives
- * one in time, it keeps the session and the rival gets a fresh one; if not, the rival takes it over.
+ * one in time, it keeps the session and the rival gets a fresh one; if not, the rival takes it over. Of
+ * several rivals the one that came last takes it, and the others get fresh ones: all are answered within one
+ * timeout.
  *
  * A rival's Connect waits here, answered by neither, before anything else is done about it. The number of
  * those that wait, and their bytes, are bounded as admissions are; a client that goes meanwhile leaves

@@ -38,6 +38,6 @@ void rj_optimistic_show(struct rj_broker *broker, rj_room_id room, uint64_t pos,
         broker->stats.pendings++;
         is_shown = true;
     }
-    if (is_shown && RJ_FAULT(OPTIMISTIC_SHOWN))
-        broker->is_withholding = true;
+    if (is_shown)
+        RJ_FAULT_PASS(OPTIMISTIC_SHOWN);
 }

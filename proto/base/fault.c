@@ -128,6 +128,11 @@ bool rj_fault_hit(enum rj_fault_point point)
     }
 }
 
+bool rj_fault_is_reached(enum rj_fault_point point)
+{
+    return points[point].action == ACTION_FAIL && atomic_load(&points[point].passages) > points[point].skip;
+}
+
 #else
 
 void rj_fault_setup(const char *text)
@@ -137,6 +142,12 @@ void rj_fault_setup(const char *text)
 }
 
 bool rj_fault_hit(enum rj_fault_point point)
+{
+    (void)point;
+    return false;
+}
+
+bool rj_fault_is_reached(enum rj_fault_point point)
 {
     (void)point;
     return false;

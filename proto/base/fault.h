@@ -6,6 +6,9 @@
  * (every build but release); else RJ_FAULT() is constant false.
  *
  *     if (RJ_FAULT(STORE_COMMIT)) rc = EIO; else rc = mdb_txn_commit(txn);
+ *
+ * Where something is to fail from a moment on that another place knows, that place passes the point and this one
+ * asks whether it has been reached.
  */
 #ifndef RJ_FAULT_H
 #define RJ_FAULT_H
@@ -38,9 +41,13 @@ enum rj_fault_point {
 };
 
 #ifdef RJ_FAULTS
-#define RJ_FAULT(name) rj_fault_hit(RJ_FAULT_##name)
+#define RJ_FAULT(name)         rj_fault_hit(RJ_FAULT_##name)
+#define RJ_FAULT_PASS(name)    ((void)rj_fault_hit(RJ_FAULT_##name))
+#define RJ_FAULT_REACHED(name) rj_fault_is_reached(RJ_FAULT_##name)
 #else
-#define RJ_FAULT(name) false
+#define RJ_FAULT(name)         false
+#define RJ_FAULT_PASS(name)    ((void)0)
+#define RJ_FAULT_REACHED(name) false
 #endif
 
 /* Reads REJOIN_FAULT; a wrong text ends the process with a line on stderr. Once, before any thread. */
@@ -48,5 +55,8 @@ void rj_fault_setup(const char *text);
 
 /* Counts a passage; acts when armed. True: the place must report its failure. */
 bool rj_fault_hit(enum rj_fault_point point);
+
+/* Whether the point is armed with `fail` and has reported that at least once. */
+bool rj_fault_is_reached(enum rj_fault_point point);
 
 #endif

@@ -31,7 +31,7 @@ static void every_recovery_is_counted_with_its_reason(void **state)
     struct who who = enter(&world.a, 1, "tea"), gone = enter(&world.a, 2, NULL);
     rj_test_disconnect(&world.a, 2, true);
     assert_refused(&world.b, 2, &gone, NULL);
-    assert_int_equal(recoveries(&world, "fresh", "unknown") + recoveries(&world, "fresh", "left"), 1);
+    assert_int_equal(recoveries(&world, "fresh", "left"), 1);
     assert_refused(&world.b, 3, &who, "zz9.5");
     assert_int_equal(recoveries(&world, "fresh", "offset"), 1);
     rejoin(&world.b, 4, &who, NULL);
@@ -170,6 +170,24 @@ static void who_gives_no_sign_of_life_loses_the_session(void **state)
     assert_non_null(rj_test_peer_kick(&world.b, 5));
     say_alive(&world.b, 5); /* too late */
     say(&world.a, 2, "tea", "1");
+    close_world(&world);
+}
+
+static void of_several_rivals_the_last_one_gets_it_and_nobody_waits_for_another(void **state)
+{
+    (void)state;
+    enum { RIVALS = 30, TIMEOUT_MS = 1000 };
+    struct world world;
+    struct who who = begin_contested(&world, (const char *[]){"--contest-timeout", "1000", NULL});
+    uint64_t commands[RIVALS], began_ms = rj_test_now_ms();
+    for (unsigned i = 0; i < RIVALS; i++)
+        commands[i] = present(&world.a, 10 + i, &who);
+    for (unsigned i = 0; i < RIVALS; i++)
+        assert_int_equal(answer_to(&world.a, commands[i])->recovered, i == RIVALS - 1);
+    assert_true(rj_test_now_ms() - began_ms < RIVALS / 2 * TIMEOUT_MS);
+    assert_int_equal(recoveries(&world, "fresh", "contested"), RIVALS - 1);
+    assert_non_null(rj_test_peer_kick(&world.b, 5));
+    say(&world.a, 10 + RIVALS - 1, "tea", "1");
     close_world(&world);
 }
 
@@ -390,6 +408,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_store_that_went_back_restores_nobody_from_before),
     cmocka_unit_test(who_has_just_taken_over_keeps_the_session_while_it_lives),
     cmocka_unit_test(who_gives_no_sign_of_life_loses_the_session),
+    cmocka_unit_test(of_several_rivals_the_last_one_gets_it_and_nobody_waits_for_another),
     cmocka_unit_test(when_the_holder_goes_the_rival_need_not_wait),
     cmocka_unit_test(a_rival_that_goes_leaves_nothing_behind),
     cmocka_unit_test(another_connect_of_a_rival_is_refused),
