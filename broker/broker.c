@@ -147,12 +147,22 @@ static void forgive_peer(struct rj_broker *broker, struct rj_peer *peer)
         peer->heard_ms = broker->now_ms;
 }
 
-/* The lease of a peer is over: it is gone, and so are its tails, or, bit by bit, its clients. */
-static void expire_peer(struct rj_broker *broker, struct rj_peer *peer)
+static void note_end(struct rj_broker *broker, const struct rj_peer *peer)
 {
+    if (peer->has_left) {
+        rj_log(RJ_LOG_INFO, "peer_left", RJ_KV_STR("peer", peer->id));
+        return;
+    }
     broker->stats.leases_expired++;
     rj_log(RJ_LOG_WARN, "lease_expired", RJ_KV_STR("peer", peer->id),
            RJ_KV_U64("silent_ms", broker->now_ms - peer->heard_ms));
+}
+
+/* The lease of a peer is over, or it has left: it is gone, and so are its tails, or, bit by bit, its clients.
+ */
+static void end_peer(struct rj_broker *broker, struct rj_peer *peer)
+{
+    note_end(broker, peer);
     if (peer->side == RJ_BUS_BACKENDS) {
         rj_backend_free(broker, (struct rj_backend *)peer);
         return;
@@ -175,8 +185,8 @@ static void tend_peer(struct rj_broker *broker, struct rj_peer *peer)
 {
     if (is_gone(peer))
         return;
-    if (broker->now_ms - peer->heard_ms > broker->conf->lease_ms) {
-        expire_peer(broker, peer);
+    if (peer->has_left || broker->now_ms - peer->heard_ms > broker->conf->lease_ms) {
+        end_peer(broker, peer);
         return;
     }
     rj_peer_retry_need_hello(peer);

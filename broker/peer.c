@@ -22,11 +22,19 @@ void rj_peer_begin(struct rj_peer *peer, uint32_t route, uint64_t stream, uint64
     rj_peer_end(peer);
     peer->route = route;
     peer->stream = stream;
+    peer->has_left = false;
     peer->owes_need_hello = false;
     peer->number = 0;
     peer->upto = NULL;
     peer->heard_ms = peer->sent_ms = now_ms;
     peer->bulk_sent = peer->bulk_pinged = peer->bulk_proved = 0;
+}
+
+void rj_peer_leave(struct rj_peer *peer)
+{
+    rj_peer_end(peer);
+    peer->has_left = true;
+    peer->owes_need_hello = false;
 }
 
 void rj_peer_end(struct rj_peer *peer)

@@ -35,6 +35,7 @@ struct rj_peer {
     char *id;             /* Hello.id */
     uint32_t route;       /* of its present connection */
     uint64_t stream;      /* 0: no stream now. Never the same for two streams */
+    bool has_left;        /* it has said Bye: it is gone before its lease is over */
     bool owes_need_hello; /* its pipe was full: NeedHello once it takes messages again */
     struct rj_wire_out out;
     uint64_t number;      /* of the last frame of this stream; stays 0 for backends */
@@ -56,6 +57,9 @@ void rj_peer_init(struct rj_peer *peer, enum rj_bus_side side, uint32_t slot, co
 
 /* Begins a stream on a connection: numbers start again, nothing is queued. */
 void rj_peer_begin(struct rj_peer *peer, uint32_t route, uint64_t stream, uint64_t now_ms);
+
+/* It has said Bye: the stream is over, and nobody is to wait for another. */
+void rj_peer_leave(struct rj_peer *peer);
 
 /* Ends the stream, if there is one; what is queued is dropped. */
 void rj_peer_end(struct rj_peer *peer);

@@ -148,6 +148,7 @@ static bool on_item(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Item
         if (is_gateway)
             rj_contest_alive(broker, (struct rj_gateway *)peer, item->alive->client);
         break;
+    case REJOIN__ITEM__KIND_BYE: rj_peer_leave(peer); break;
     case REJOIN__ITEM__KIND_CREDIT:
         if (!is_gateway)
             rj_tail_credit((struct rj_backend *)peer, item->credit->tail, item->credit->more);

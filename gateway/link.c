@@ -503,14 +503,26 @@ struct rj_link *rj_link_open(struct rj_gateway *gateway)
     return link;
 }
 
+static void say_bye(struct rj_link *link)
+{
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    Rejoin__Bye bye = REJOIN__BYE__INIT;
+    item.kind_case = REJOIN__ITEM__KIND_BYE;
+    item.bye = &bye;
+    rj_link_notify(link, &item);
+    rj_link_flush(link);
+}
+
 void rj_link_close(struct rj_link **link_)
 {
     struct rj_link *link = *link_;
     *link_ = NULL;
     if (!link)
         return;
-    if (link->state == UP)
+    if (link->state == UP) {
         set_option(link->socket, ZMQ_LINGER, LAST_WORDS_MS);
+        say_bye(link);
+    }
     shut(link);
     if (link->context)
         zmq_ctx_term(link->context);

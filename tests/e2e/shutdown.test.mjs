@@ -5,6 +5,7 @@ import http from "node:http";
 
 import { MODES } from "./support/client.mjs";
 import { QUICK_PINGS } from "./support/cluster.mjs";
+import { ctlLines } from "./support/ctl.mjs";
 import { until } from "./support/deadline.mjs";
 import { RawSocket, request } from "./support/raw.mjs";
 import { suite } from "./support/suite.mjs";
@@ -121,6 +122,24 @@ test.alone("a gateway that drains takes no new connection and says that it is no
   await assert.rejects(request(url, "/healthz"), /ECONNREFUSED|ECONNRESET/);
   await scope.gateways[0].endBy("SIGTERM", 128 + 15);
   agent.destroy();
+});
+
+const ALERT = { gateways: 2, broker: { lease: 1000, ping: 100 } };
+test.alone("what ends as it was asked to is gone at once, and no warning to anybody", ALERT, async (scope) => {
+  const room = scope.room();
+  const client = await scope.client({ gateway: 1 });
+  await client.join(room);
+  const [{ id }] = [await scope.client({ reconnection: false })];
+  await scope.gateways[0].stop();
+  await ctlLines(scope.cluster, ["publish", room, "1"]);
+  await until(() => scope.broker.log.match(/event=peer_left/g)?.length === 2, "both have left");
+  await client.received(room, 1);
+  const text = (await ctlLines(scope.cluster, ["stats"])).join("\n");
+  assert.match(text, /rejoin_broker_gateways 1$/m);
+  assert.match(text, /rejoin_broker_leases_expired_total 0$/m);
+  assert.match(text, /rejoin_broker_streams_dropped_total 0$/m);
+  assert.doesNotMatch(scope.broker.log, /level=(warn|error)/);
+  assert.ok(id);
 });
 
 test.alone("a second SIGTERM ends a gateway at once", ENDLESS_DRAIN, async (scope) => {

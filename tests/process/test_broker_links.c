@@ -201,6 +201,36 @@ static void a_gateway_that_falls_silent_loses_its_clients_after_a_lease(void **s
     close_broker(&broker);
 }
 
+static void a_gateway_that_says_bye_is_gone_at_once(void **state)
+{
+    (void)state;
+    struct rj_test_broker broker;
+    struct rj_test_peer ending, other;
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    Rejoin__Bye bye = REJOIN__BYE__INIT;
+    rj_test_broker_start(&broker, (const char *[]){"--lease", "60000", NULL});
+    open_gateway(&broker, &ending, "gateway-ending");
+    open_gateway(&broker, &other, "gateway-other");
+    enter(&ending, 1, "tea");
+    enter(&other, 1, "tea");
+    item.kind_case = REJOIN__ITEM__KIND_BYE;
+    item.bye = &bye;
+    rj_test_peer_put(&ending, &item);
+    rj_test_peer_flush(&ending);
+    assert_true(rj_eventually(RJ_TEST_DEADLINE_MS, rj_test_join(&other, 1, "tea")->joined->members == 1));
+    assert_true(
+        rj_eventually(RJ_TEST_DEADLINE_MS, rj_test_peer_metric(&other, "rejoin_broker_gateways") == 1));
+    assert_true(rj_test_peer_metric(&other, "rejoin_broker_leases_expired_total") == 0);
+    /* The same one may come again. */
+    assert_non_null(rj_test_peer_hello_gateway(&ending, "gateway-ending", 0, 0));
+    rj_test_peer_ready(&ending);
+    enter(&ending, 2, "tea");
+    assert_int_equal(rj_test_join(&other, 1, "tea")->joined->members, 2);
+    rj_test_peer_close(&ending);
+    rj_test_peer_close(&other);
+    close_broker(&broker);
+}
+
 static void a_stopped_broker_expires_nobody_when_it_goes_on(void **state)
 {
     (void)state;
@@ -404,6 +434,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(garbage_costs_its_sender_alone),
     cmocka_unit_test(a_frame_far_too_large_is_cut_off_and_the_peer_may_come_back),
     cmocka_unit_test(a_gateway_that_falls_silent_loses_its_clients_after_a_lease),
+    cmocka_unit_test(a_gateway_that_says_bye_is_gone_at_once),
     cmocka_unit_test(a_stopped_broker_expires_nobody_when_it_goes_on),
     cmocka_unit_test(the_65th_gateway_is_told_that_there_are_too_many),
     cmocka_unit_test(a_full_pipe_drops_the_stream_and_the_log_heals_it),

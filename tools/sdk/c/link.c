@@ -16,6 +16,7 @@ enum {
     SEND_HIGH_WATER = 64, /* frames; the commands are kept anyway, so a deep pipe would hold them twice */
     RECONNECT_MS = 20,
     RECONNECT_MAX_MS = 500,
+    LAST_WORDS_MS = 200, /* for the Bye */
     DEFAULT_PING_MS = 1000,
     DEFAULT_LEASE_MS = 6000,
     STEADY_MS = 1000, /* a stream that lived so long is followed by the next at once */
@@ -150,6 +151,21 @@ enum rejoin_status rj_sdk_link_open(struct rj_sdk_link *link, struct rj_sdk_wake
     if (status != REJOIN_OK)
         rj_sdk_link_close(link);
     return status;
+}
+
+void rj_sdk_link_leave(struct rj_sdk_link *link)
+{
+    if (!link->socket || !rj_sdk_link_is_open(link))
+        return;
+    const int linger_ms = LAST_WORDS_MS;
+    Rejoin__Bye bye = REJOIN__BYE__INIT;
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    item.kind_case = REJOIN__ITEM__KIND_BYE;
+    item.bye = &bye;
+    zmq_setsockopt(link->socket, ZMQ_LINGER, &linger_ms, sizeof linger_ms);
+    rj_wire_clear(&link->out); /* nothing that waited for a turn is said after all */
+    rj_wire_put(&link->out, &item);
+    send_out(link);
 }
 
 void rj_sdk_link_close(struct rj_sdk_link *link)

@@ -58,6 +58,9 @@ enum rejoin_status rj_sdk_link_open(struct rj_sdk_link *link, struct rj_sdk_wake
                                     const char *name);
 void rj_sdk_link_close(struct rj_sdk_link *link);
 
+/* Says Bye, when there is a stream: the broker need not wait for the lease. What is in `out` is dropped. */
+void rj_sdk_link_leave(struct rj_sdk_link *link);
+
 /* No further stream, for good. */
 void rj_sdk_link_refuse(struct rj_sdk_link *link, enum rejoin_status status, const char *text);
 

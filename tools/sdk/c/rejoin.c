@@ -113,6 +113,7 @@ enum rejoin_status rejoin_close(struct rejoin **handle)
     if (closing->is_in_turn)
         return rj_sdk_fail(closing, REJOIN_MISUSE, "rejoin_close inside a callback");
     closing->is_in_turn = true;
+    rj_sdk_link_leave(&closing->link);
     rj_sdk_link_refuse(&closing->link, REJOIN_CLOSED, "the handle is closed"); /* callbacks start nothing */
     rj_sdk_calls_end(closing, REJOIN_CLOSED);
     while (rj_sdk_posts_run(closing))
