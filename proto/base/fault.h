@@ -7,8 +7,8 @@
  *
  *     if (RJ_FAULT(STORE_COMMIT)) rc = EIO; else rc = mdb_txn_commit(txn);
  *
- * Where something is to fail from a moment on that another place knows, that place passes the point and this one
- * asks whether it has been reached.
+ * Where something is to fail from a moment on that another place knows, that place passes the point and this
+ * one asks whether it has been reached.
  */
 #ifndef RJ_FAULT_H
 #define RJ_FAULT_H
