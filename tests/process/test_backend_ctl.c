@@ -128,7 +128,7 @@ static void publish_prints_the_place_of_the_message(void **state)
     static const uint64_t seqs[] = {1, 2, 2, 3};
     for (size_t i = 0; i < 4; i++) {
         struct rj_span value;
-        bool is_duplicate;
+        bool is_duplicate = false;
         assert_true(next_line(&rest, &line));
         assert_int_equal(number_of(line, "seq"), seqs[i]);
         expect_text(line, "room", "lobby");
