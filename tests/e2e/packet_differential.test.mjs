@@ -5,7 +5,7 @@ import assert from "node:assert/strict";
 import { spawnSync } from "node:child_process";
 import { test } from "node:test";
 
-import { decodePayload, encodePayload } from "engine.io-parser";
+import { decodePacket, decodePayload, encodePayload } from "engine.io-parser";
 import { Decoder, Encoder, PacketType } from "socket.io-parser";
 
 import { Random } from "./support/random.mjs";
@@ -257,6 +257,19 @@ test("polling payloads are read and written alike", () => {
     assert.deepEqual(shapedPackets(lines[i]), theirPackets(body), JSON.stringify(body));
     assert.equal(unhex(lines[i].again).toString(), body);
   });
+});
+
+test("text messages of a WebSocket are read alike, base64 among them", () => {
+  const random = new Random(SEED + 4);
+  const texts = Array.from({ length: 10000 }, () => payload(random).split("\x1e")[0]);
+  const lines = driven(texts.map((message) => ({ kind: "M", bytes: Buffer.from(message) })));
+  texts.forEach((message, i) => {
+    const { type, data } = decodePacket(message, "nodebuffer");
+    assert.equal(lines[i].status, "ok", JSON.stringify(message));
+    assert.deepEqual(shapedPackets(lines[i]), [{ type, data: data ?? "" }], JSON.stringify(message));
+  });
+  const binaries = lines.filter(({ packets: [one] }) => one.binary).length;
+  assert.ok(binaries > 1000, `${binaries} binary ones`);
 });
 
 test("spoilt payloads are refused by both, but for base64 that is none", () => {

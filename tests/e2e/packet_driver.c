@@ -6,6 +6,7 @@
  *     R  a new connection begins
  *     T  a text message, B a binary one: what the Socket.IO decoder has now. A whole packet comes with what
  *        the encoder makes of it (`again`, without the attachments, which stay as they are)
+ *     M  a text message of a WebSocket: the Engine.IO packet that it is
  *     P  the body of a polling request: its packets, and the same body written again
  *
  * Bytes stand in the output in hexadecimal. */
@@ -98,6 +99,26 @@ static void put_again(struct rj_buf *again, const struct rj_eio_packet *packet)
     rj_buf_put_span(again, packet->data);
 }
 
+static void put_eio_packet(struct rj_buf *out, const struct rj_eio_packet *packet)
+{
+    rj_buf_printf(out, "{\"type\":%d,\"binary\":%s,\"data\":", (int)packet->type,
+                  packet->is_binary ? "true" : "false");
+    put_hex(out, packet->data);
+    rj_buf_put_u8(out, '}');
+}
+
+static void read_message(struct rj_span text, struct rj_buf *out)
+{
+    struct rj_buf scratch = {0};
+    struct rj_eio_packet packet;
+    enum rj_status status = rj_eio_parse(text, &scratch, &packet);
+    rj_buf_printf(out, "{\"status\":\"%s\",\"packets\":[", status == RJ_OK ? "ok" : rj_status_code(status));
+    if (status == RJ_OK)
+        put_eio_packet(out, &packet);
+    rj_buf_put_str(out, "]}");
+    rj_buf_free(&scratch);
+}
+
 static void walk(struct rj_span body, struct rj_buf *out)
 {
     struct rj_eio_payload payload = rj_eio_payload(body);
@@ -105,10 +126,9 @@ static void walk(struct rj_span body, struct rj_buf *out)
     struct rj_eio_packet packet;
     enum rj_status status;
     while ((status = rj_eio_payload_next(&payload, &scratch, &packet)) == RJ_OK) {
-        rj_buf_printf(&packets, "%s{\"type\":%d,\"binary\":%s,\"data\":", packets.len ? "," : "",
-                      (int)packet.type, packet.is_binary ? "true" : "false");
-        put_hex(&packets, packet.data);
-        rj_buf_put_u8(&packets, '}');
+        if (packets.len)
+            rj_buf_put_u8(&packets, ',');
+        put_eio_packet(&packets, &packet);
         put_again(&again, &packet);
     }
     if (status == RJ_NOT_FOUND)
@@ -142,6 +162,7 @@ static void handle(char kind, struct rj_sio_decoder *decoder, struct rj_span byt
     switch (kind) {
     case 'T':
     case 'B': decode(decoder, kind == 'B', bytes, out); break;
+    case 'M': read_message(bytes, out); break;
     case 'P': walk(bytes, out); break;
     default:
         rj_sio_decoder_free(decoder);
