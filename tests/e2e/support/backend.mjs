@@ -136,6 +136,7 @@ export class Backend extends Process {
       for (const group of this.#groups) await this.call("unserve", { group, forget: true });
     }
     await this.stop();
+    for (const answer of this.#answers.values()) answer({ status: "closed" }); // nobody waits for them any more
     if (this.faults.length > 0) throw new Error(`${this.faults.join("\n")}\n${this.tail(200)}`);
   }
 
