@@ -8,6 +8,7 @@ import { createInterface } from "node:readline";
 
 import { ctlLines } from "../../e2e/support/ctl.mjs";
 import { within } from "../../e2e/support/deadline.mjs";
+import { sanitizerEnvironment } from "../../e2e/support/process.mjs";
 
 const END_ROOM = "end of the storm";
 const PATIENCE_MS = 120000;
@@ -56,6 +57,7 @@ export class Follower {
   async #read(stage, by) {
     const args = ["--broker", stage.endpoint("backends"), "--timeout", String(PATIENCE_MS), "tail", "--from", "0"];
     const child = spawn("setpriv", ["--pdeathsig", "KILL", join(process.env.REJOIN_BIN, "rejoinctl"), ...args], {
+      env: sanitizerEnvironment(process.env),
       stdio: ["ignore", "pipe", "pipe"],
     });
     this.#child = child;

@@ -4,10 +4,13 @@ import { spawn } from "node:child_process";
 import { join } from "node:path";
 
 import { within } from "./deadline.mjs";
+import { sanitizerEnvironment } from "./process.mjs";
 
 /** Runs it to its end: {code, lines, errors}; `lines` are the output's, parsed where they are JSON. */
 export async function ctl(cluster, args, { input = "" } = {}) {
-  const child = spawn(join(process.env.REJOIN_BIN, "rejoinctl"), ["--broker", cluster.endpoint("backends"), ...args]);
+  const child = spawn(join(process.env.REJOIN_BIN, "rejoinctl"), ["--broker", cluster.endpoint("backends"), ...args], {
+    env: sanitizerEnvironment(process.env),
+  });
   let output = "";
   let errors = "";
   child.stdout.setEncoding("utf8").on("data", (text) => (output += text));

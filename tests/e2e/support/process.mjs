@@ -10,7 +10,7 @@ const KEPT_LOG_CHARS = 4_000_000;
 const KEPT_STDOUT_CHARS = 65536; // the ready line is near the beginning
 
 // Appended to what the caller has set, so that a run under other options stays possible.
-function sanitizerEnvironment(env) {
+export function sanitizerEnvironment(env) {
   const add = (name, value) => (env[name] ? `${env[name]}:${value}` : value);
   return {
     ...env,
