@@ -9,8 +9,9 @@
 #include "proto/base/mem.h"
 
 enum {
-    SEND_HWM = 1000, /* frames of some 60 KB: what a peer that stalls may hold in memory */
-    ROUTE_SIZE = 5,  /* an automatic routing id: a zero byte, then 32 bits */
+    SEND_HWM =
+        1000, /* frames; what of messages a peer that stalls may hold in memory is bounded before (peer.h) */
+    ROUTE_SIZE = 5, /* an automatic routing id: a zero byte, then 32 bits */
     ENDPOINT_SIZE = 512,
     WATCHED = 2,
 };

@@ -150,6 +150,9 @@ static const struct rj_setting table[] = {
      .most = 3600000, .unit = "ms", .help = "a heartbeat after so much silence of one's own"},
     {.name = "max-frame", .type = RJ_SETTING_U64, .field = FIELD(max_frame_bytes), .fallback = "16777216",
      .least = 65536, .most = 1 << 30, .unit = "bytes", .help = "largest frame accepted from a peer"},
+    {.name = "gateway-bytes", .type = RJ_SETTING_U64, .field = FIELD(gateway_bytes), .fallback = "16777216",
+     .least = 65536, .most = 1 << 30, .unit = "bytes",
+     .help = "messages sent to a gateway that does not prove to read; the rest it gets from the log"},
     {0},
 };
 /* clang-format on */

@@ -60,7 +60,8 @@ struct rj_conf {
     uint64_t max_admissions;
     uint64_t max_admission_bytes;
     uint64_t max_groups;
-    uint64_t max_tails; /* of one backend */
+    uint64_t gateway_bytes; /* of deliveries that a gateway has not proved to have got */
+    uint64_t max_tails;     /* of one backend */
     uint64_t max_asks;
     uint64_t max_ask_bytes;
     char **presence_rules; /* texts that rj_presence_rules_init takes */

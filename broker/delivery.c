@@ -18,8 +18,14 @@ size_t rj_delivery_send(struct rj_gateways *gateways, uint64_t mask, const struc
         struct rj_gateway *gateway = gateways->slots[__builtin_ctzll(mask)];
         if (!gateway || !rj_gateway_is_live(gateway))
             continue;
+        if (rj_peer_is_behind(&gateway->peer)) {
+            if (delivery->pos)
+                rj_gateway_fall_behind(gateway, delivery->pos - 1);
+            continue;
+        }
         rj_peer_put_deliver(&gateway->peer, delivery->pos, delivery->ts_ms, delivery->seqs, delivery->n_seqs,
                             delivery->message, 0);
+        rj_peer_count_live(&gateway->peer, delivery->message.len);
         sent++;
     }
     return sent;

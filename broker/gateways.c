@@ -32,6 +32,7 @@ static struct rj_gateway *create(struct rj_broker *broker, const char *id)
         return NULL;
     struct rj_gateway *gateway = rj_calloc(1, sizeof *gateway);
     rj_peer_init(&gateway->peer, RJ_BUS_GATEWAYS, slot, id, broker->bus, &broker->stats);
+    gateway->peer.live_limit = broker->conf->gateway_bytes;
     gateways->slots[slot] = gateway;
     gateways->n++;
     return gateway;
@@ -145,6 +146,15 @@ void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
     be_ready_soon(broker, gateway);
     rj_log(RJ_LOG_INFO, "gateway_ready", RJ_KV_STR("gateway", gateway->peer.id),
            RJ_KV_U64("clients", attached), RJ_KV_U64("gone", gone));
+}
+
+void rj_gateway_fall_behind(struct rj_gateway *gateway, uint64_t upto)
+{
+    gateway->state = RJ_GATEWAY_LAGGING;
+    gateway->upto = upto;
+    gateway->peer.upto = &gateway->upto;
+    gateway->peer.stats->gateways_behind++;
+    rj_log(RJ_LOG_INFO, "gateway_behind", RJ_KV_STR("gateway", gateway->peer.id), RJ_KV_U64("upto", upto));
 }
 
 struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t handle)

@@ -4,6 +4,9 @@
  *     ▲          its sessions re-attach     (replay.h)                           │
  *     └───────────────────────── a new Hello with the same id ───────────────────┘
  *
+ * One that is LIVE and does not prove that it has got what was sent to it becomes LAGGING again: it gets the
+ * rest from the log when it has, so that nothing piles up for it in memory (`gateway-bytes`).
+ *
  * A gateway whose stream has ended keeps its clients until its lease is over: a short drop changes nothing.
  * One that is GONE keeps its slot until its sessions have been detached, a bounded number a turn.
  */
@@ -51,6 +54,10 @@ static inline bool rj_gateway_is_live(const struct rj_gateway *gateway)
 {
     return gateway->state == RJ_GATEWAY_LIVE && gateway->peer.stream;
 }
+
+/* A LIVE one becomes LAGGING: what comes behind `upto` reaches it by a refill. All up to there is on its
+ * stream. */
+void rj_gateway_fall_behind(struct rj_gateway *gateway, uint64_t upto);
 
 /* Its client with that handle, or NULL. */
 struct rj_session *rj_gateway_client(const struct rj_gateway *gateway, uint64_t handle);

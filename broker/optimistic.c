@@ -32,9 +32,10 @@ void rj_optimistic_show(struct rj_broker *broker, rj_room_id room, uint64_t pos,
     bool is_shown = false;
     for (; mask; mask &= mask - 1) {
         struct rj_gateway *gateway = broker->gateways.slots[__builtin_ctzll(mask)];
-        if (!gateway || !rj_gateway_is_live(gateway))
+        if (!gateway || !rj_gateway_is_live(gateway) || rj_peer_is_behind(&gateway->peer))
             continue;
         rj_peer_put_pending(&gateway->peer, pos, ts_ms, message);
+        rj_peer_count_live(&gateway->peer, message.len);
         broker->stats.pendings++;
         is_shown = true;
     }

@@ -5,7 +5,7 @@
 #include "proto/base/log.h"
 #include "proto/base/mem.h"
 
-enum { PROOF_EVERY = RJ_PEER_BULK_BYTES / 8 };
+enum { PROOFS = 8 }; /* asked for while a limit fills */
 
 void rj_peer_init(struct rj_peer *peer, enum rj_bus_side side, uint32_t slot, const char *id,
                   struct rj_bus *bus, struct rj_stats *stats)
@@ -27,7 +27,8 @@ void rj_peer_begin(struct rj_peer *peer, uint32_t route, uint64_t stream, uint64
     peer->number = 0;
     peer->upto = NULL;
     peer->heard_ms = peer->sent_ms = now_ms;
-    peer->bulk_sent = peer->bulk_pinged = peer->bulk_proved = 0;
+    peer->sent = peer->proved = peer->pinged[0] = (struct rj_peer_bytes){0};
+    peer->pings = peer->ponged = 0;
 }
 
 void rj_peer_leave(struct rj_peer *peer)
@@ -126,13 +127,30 @@ void rj_peer_flush(struct rj_peer *peer, uint64_t now_ms)
 
 bool rj_peer_has_bulk_room(const struct rj_peer *peer)
 {
-    return peer->stream && peer->bulk_sent - peer->bulk_proved < RJ_PEER_BULK_BYTES;
+    return peer->stream && peer->sent.bulk - peer->proved.bulk < RJ_PEER_BULK_BYTES;
+}
+
+static const struct rj_peer_bytes *last_pinged(const struct rj_peer *peer)
+{
+    return &peer->pinged[peer->pings % RJ_PEER_PINGS];
 }
 
 void rj_peer_count_bulk(struct rj_peer *peer, size_t bytes)
 {
-    peer->bulk_sent += bytes;
-    if (peer->bulk_sent - peer->bulk_pinged >= PROOF_EVERY)
+    peer->sent.bulk += bytes;
+    if (peer->sent.bulk - last_pinged(peer)->bulk >= RJ_PEER_BULK_BYTES / PROOFS)
+        rj_peer_put_ping(peer);
+}
+
+bool rj_peer_is_behind(const struct rj_peer *peer)
+{
+    return peer->live_limit && peer->sent.live - peer->proved.live >= peer->live_limit;
+}
+
+void rj_peer_count_live(struct rj_peer *peer, size_t bytes)
+{
+    peer->sent.live += bytes;
+    if (peer->live_limit && peer->sent.live - last_pinged(peer)->live >= peer->live_limit / PROOFS)
         rj_peer_put_ping(peer);
 }
 
@@ -152,18 +170,22 @@ void rj_peer_put_job(struct rj_peer *peer, uint64_t id, bool repeated, uint64_t 
     rj_peer_count_bulk(peer, body.len);
 }
 
-void rj_peer_prove_bulk(struct rj_peer *peer, uint64_t nonce)
+void rj_peer_prove(struct rj_peer *peer, uint64_t nonce)
 {
-    if (nonce > peer->bulk_proved && nonce <= peer->bulk_pinged)
-        peer->bulk_proved = nonce;
+    if (nonce <= peer->ponged || nonce > peer->pings || peer->pings - nonce >= RJ_PEER_PINGS)
+        return;
+    peer->ponged = nonce;
+    peer->proved = peer->pinged[nonce % RJ_PEER_PINGS];
 }
 
 void rj_peer_put_ping(struct rj_peer *peer)
 {
     Rejoin__Ping ping = REJOIN__PING__INIT;
     Rejoin__Item item = REJOIN__ITEM__INIT;
-    peer->bulk_pinged = peer->bulk_sent;
-    ping.nonce = peer->bulk_pinged; /* the Pong proves that all bulk before it has arrived */
+    if (!peer->stream)
+        return;
+    ping.nonce = ++peer->pings;
+    peer->pinged[peer->pings % RJ_PEER_PINGS] = peer->sent;
     item.kind_case = REJOIN__ITEM__KIND_PING;
     item.ping = &ping;
     rj_peer_put(peer, &item);

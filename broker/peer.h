@@ -1,8 +1,8 @@
 /* A peer: one gateway or backend that has said Hello, and the stream of frames to it.
  *
  * It gathers the items of a turn and sends them as numbered frames; it watches how long the other side has
- * been silent and how much bulk (replays, refills, tails) is under way to it. It knows nothing of clients or
- * tails: struct rj_gateway and struct rj_backend embed it as their first member.
+ * been silent and how much is under way to it, live and of bulk (replays, refills, tails). It knows nothing
+ * of clients or tails: struct rj_gateway and struct rj_backend embed it as their first member.
  *
  * A stream ends when its frames can no longer be queued (pipe full, connection gone) or a new Hello comes.
  * What was to go out on an ended stream is dropped without harm: the peer asks again on its next stream.
@@ -20,6 +20,12 @@ enum {
     RJ_PEER_ID_MAX = 128,
     RJ_PEER_FRAME_BYTES = 60 << 10, /* a frame that has grown past this is sent */
     RJ_PEER_BULK_BYTES = 4 << 20,   /* bulk that may be under way without the peer's Pong */
+    RJ_PEER_PINGS = 64,             /* … that are remembered; of older ones the Pongs say nothing */
+};
+
+/* How many bytes a stream has carried, of two kinds, that wait for nothing (live) or for room (bulk). */
+struct rj_peer_bytes {
+    uint64_t bulk, live;
 };
 
 /* Names one stream of one peer, so that what completes later can find it, or find that it is over. */
@@ -38,14 +44,15 @@ struct rj_peer {
     bool has_left;        /* it has said Bye: it is gone before its lease is over */
     bool owes_need_hello; /* its pipe was full: NeedHello once it takes messages again */
     struct rj_wire_out out;
-    uint64_t number;      /* of the last frame of this stream; stays 0 for backends */
-    const uint64_t *upto; /* where Batch.upto is read when a frame goes; NULL = no statement */
-    uint64_t heard_ms;    /* monotonic */
-    uint64_t sent_ms;     /* of the last turn that sent something */
-    bool has_sent;        /* in this turn */
-    uint64_t bulk_sent;   /* bytes of bulk since the stream began */
-    uint64_t bulk_pinged; /* … up to which a Ping asks for proof */
-    uint64_t bulk_proved; /* … that a Pong has shown to have arrived */
+    uint64_t number;                   /* of the last frame of this stream; stays 0 for backends */
+    const uint64_t *upto;              /* where Batch.upto is read when a frame goes; NULL = no statement */
+    uint64_t heard_ms;                 /* monotonic */
+    uint64_t sent_ms;                  /* of the last turn that sent something */
+    bool has_sent;                     /* in this turn */
+    uint64_t live_limit;               /* bytes of live deliveries that may be under way; 0: any number */
+    struct rj_peer_bytes sent, proved; /* since the stream began; shown by a Pong to have arrived */
+    struct rj_peer_bytes pinged[RJ_PEER_PINGS]; /* sent before the Ping of that number (modulo) */
+    uint64_t pings, ponged;                     /* numbers of the last Ping, and of the last answered one */
     struct rj_bus *bus;
     struct rj_stats *stats;
     UT_hash_handle by_route;
@@ -90,12 +97,20 @@ void rj_peer_flush(struct rj_peer *peer, uint64_t now_ms);
  * (a Ping) at times. */
 bool rj_peer_has_bulk_room(const struct rj_peer *peer);
 void rj_peer_count_bulk(struct rj_peer *peer, size_t bytes);
-void rj_peer_prove_bulk(struct rj_peer *peer, uint64_t nonce);
 
 /* Put and count in one: a packed item, and a Job (wire.h). */
 void rj_peer_put_bulk(struct rj_peer *peer, struct rj_span item);
 void rj_peer_put_job(struct rj_peer *peer, uint64_t id, bool repeated, uint64_t timeout_ms,
                      struct rj_span body);
+
+/* Live items go out whatever is under way; count them, and what is not needed at once stays away from a peer
+ * that is behind: one that has left `live_limit` bytes of them unproved, which else would pile up in memory.
+ */
+bool rj_peer_is_behind(const struct rj_peer *peer);
+void rj_peer_count_live(struct rj_peer *peer, size_t bytes);
+
+/* A Pong has come: all that was put before its Ping has arrived. */
+void rj_peer_prove(struct rj_peer *peer, uint64_t nonce);
 
 void rj_peer_put_ping(struct rj_peer *peer);
 void rj_peer_put_pong(struct rj_peer *peer, uint64_t nonce);

@@ -250,9 +250,16 @@ static void go_live(struct rj_broker *broker, struct rj_gateway *gateway)
     rj_rooms_answer_joins(broker, gateway);
 }
 
+/* One that has not got what was sent to it live is not sent more, and does not become live again. */
+static bool may_go_on(const struct rj_gateway *gateway)
+{
+    return !gateway->refill_read && rj_peer_has_bulk_room(&gateway->peer) &&
+           !rj_peer_is_behind(&gateway->peer);
+}
+
 static void step_one(struct rj_broker *broker, struct rj_gateway *gateway)
 {
-    if (gateway->refill_read || !rj_peer_has_bulk_room(&gateway->peer))
+    if (!may_go_on(gateway))
         return;
     if (gateway->refill_dropped && !drop_some(broker, gateway))
         return;
@@ -274,8 +281,7 @@ bool rj_refill_step(struct rj_broker *broker)
         if (!gateway || gateway->state != RJ_GATEWAY_LAGGING || !gateway->peer.stream)
             continue;
         step_one(broker, gateway);
-        goes_on |= gateway->state == RJ_GATEWAY_LAGGING && !gateway->refill_read &&
-                   rj_peer_has_bulk_room(&gateway->peer);
+        goes_on |= gateway->state == RJ_GATEWAY_LAGGING && may_go_on(gateway);
     }
     return goes_on;
 }

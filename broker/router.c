@@ -134,7 +134,7 @@ static bool on_item(struct rj_broker *broker, struct rj_peer *peer, Rejoin__Item
     bool is_gateway = peer->side == RJ_BUS_GATEWAYS;
     switch (item->kind_case) {
     case REJOIN__ITEM__KIND_PING: rj_peer_put_pong(peer, item->ping->nonce); break;
-    case REJOIN__ITEM__KIND_PONG: rj_peer_prove_bulk(peer, item->pong->nonce); break;
+    case REJOIN__ITEM__KIND_PONG: rj_peer_prove(peer, item->pong->nonce); break;
     case REJOIN__ITEM__KIND_COMMAND: on_command(broker, peer, item->command); break;
     case REJOIN__ITEM__KIND_READY:
         if (is_gateway)

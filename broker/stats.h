@@ -26,6 +26,7 @@
     X(replayed, "replayed_messages_total")                                                                   \
     X(refilled, "refilled_messages_total")                                                                   \
     X(streams_dropped, "streams_dropped_total")                                                              \
+    X(gateways_behind, "gateways_behind_total")                                                              \
     X(leases_expired, "leases_expired_total")                                                                \
     X(sessions_new, "sessions_created_total")                                                                \
     X(sessions_expired, "sessions_expired_total")                                                            \
