@@ -3,12 +3,16 @@
  *   table    key                      value
  *   session  pid (22 bytes)           record, see rj_session_record_encode; after its end, for another
  *                                     lifetime, but an hour at least: u8 0x80, u8 why (enum rj_session_end),
- * u64 LE since when session  pid, 0x01, room key      since_pos u64 LE session  pid, 0x02 data: JSON that
- * backends have set session  pid, 0x03                handshake and auth of the last CONNECT, packed
- * (socket.h); only where backends serve the namespace session  0x02                     u64 LE: the epoch in
- * which the store was found to have gone back session  0x03, sid                u64 LE since when, namespace:
- * a socket without recovery to which something was said that is logged; deleted with it, or by the sweep when
- *                                     the broker died before
+ *                                     u64 LE since when
+ *   session  pid, 0x01, room key      since_pos u64 LE
+ *   session  pid, 0x02                data: JSON that backends have set
+ *   session  pid, 0x03                handshake and auth of the last CONNECT, packed (socket.h); only where
+ *                                     backends serve the namespace
+ *   session  pid, 0x04                the foreign offset that it began with
+ *   session  0x02                     u64 LE: the epoch in which the store was found to have gone back
+ *   session  0x03, sid                u64 LE since when, namespace: a socket without recovery to which
+ *                                     something was said that is logged; deleted with it, or by the sweep
+ *                                     when the broker died before
  *   session  0x01, sid                pid: how a session that is away is found by its sid. Written behind the
  *                                     record and deleted before it, so that it never outlives the session
  *   cursor   pid                      pos u64 LE

@@ -25,6 +25,7 @@ const BROKER = {
   ping: 400,
   "max-in-flight": 64,
   identity: "claimed",
+  "gateway-bytes": 65536,
   "presence-grace": GRACE_MS,
   "session-lifetime": LIFETIME_MS,
   "presence-rules": "room-1*, room-2*", // the others have no roster until somebody asks
