@@ -6,15 +6,15 @@
 #include <sys/signalfd.h>
 #include <unistd.h>
 
-#include "broker/admission.h"
-#include "broker/ask.h"
-#include "broker/attach.h"
-#include "broker/contest.h"
-#include "broker/refill.h"
-#include "broker/rounds.h"
+#include "broker/messages/refill.h"
+#include "broker/messages/tail.h"
 #include "broker/router.h"
-#include "broker/serve.h"
-#include "broker/tail.h"
+#include "broker/serving/admission.h"
+#include "broker/serving/ask.h"
+#include "broker/serving/serve.h"
+#include "broker/sessions/attach.h"
+#include "broker/sessions/contest.h"
+#include "broker/sockets/rounds.h"
 #include "proto/base/clock.h"
 #include "proto/base/fault.h"
 #include "proto/base/mem.h"

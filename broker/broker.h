@@ -7,19 +7,19 @@
 #ifndef RJ_BROKER_H
 #define RJ_BROKER_H
 
-#include "broker/attendance.h"
-#include "broker/backends.h"
 #include "broker/conf.h"
-#include "broker/directory.h"
-#include "broker/gateways.h"
-#include "broker/history.h"
-#include "broker/read_cursors.h"
-#include "broker/read_receipts.h"
-#include "broker/replay.h"
-#include "broker/retention.h"
+#include "broker/messages/history.h"
+#include "broker/messages/replay.h"
+#include "broker/peers/backends.h"
+#include "broker/peers/gateways.h"
+#include "broker/presence/attendance.h"
+#include "broker/reads/read_cursors.h"
+#include "broker/reads/read_receipts.h"
+#include "broker/rooms/retention.h"
 #include "broker/router.h"
-#include "broker/serving.h"
-#include "broker/session_store.h"
+#include "broker/serving/serving.h"
+#include "broker/sessions/session_store.h"
+#include "broker/sockets/directory.h"
 #include "proto/base/log.h"
 
 struct rj_broker {

@@ -1,9 +1,9 @@
 #include "broker/conf.h"
 
-#include "broker/groups.h"
-#include "broker/presence_rules.h"
-#include "broker/retention.h"
-#include "broker/room_pattern.h"
+#include "broker/base/room_pattern.h"
+#include "broker/presence/presence_rules.h"
+#include "broker/rooms/retention.h"
+#include "broker/serving/groups.h"
 #include "proto/names.h"
 
 #include <stddef.h>

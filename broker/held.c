@@ -3,7 +3,7 @@
 #include <stdlib.h>
 #include <utlist.h>
 
-#include "broker/rooms.h"
+#include "broker/rooms/rooms.h"
 #include "broker/router.h"
 #include "proto/base/mem.h"
 

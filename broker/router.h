@@ -5,7 +5,7 @@
 #ifndef RJ_ROUTER_H
 #define RJ_ROUTER_H
 
-#include "broker/bus.h"
+#include "broker/peers/bus.h"
 #include "proto/wire.h"
 
 struct rj_broker;

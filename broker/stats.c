@@ -1,8 +1,8 @@
 #include "broker/stats.h"
 
-#include "broker/admission.h"
-#include "broker/ask.h"
-#include "broker/job.h"
+#include "broker/serving/admission.h"
+#include "broker/serving/ask.h"
+#include "broker/serving/job.h"
 
 enum { METRICS_MAX = 128 };
 

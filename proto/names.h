@@ -1,6 +1,6 @@
 /* How long names can be at all: they stand in keys of the store, which have room for so much. What a
- * deployment lets be made is a setting of the broker's, below these (broker/names.h). Bytes, of UTF-8 without
- * NUL.
+ * deployment lets be made is a setting of the broker's, below these (broker/base/names.h). Bytes, of UTF-8
+ * without NUL.
  */
 #ifndef RJ_PROTO_NAMES_H
 #define RJ_PROTO_NAMES_H

@@ -84,7 +84,8 @@ size_t fake_bus_waiting(void)
     return bus.n_waiting;
 }
 
-/* -------------------------------------------------------------------------------------------- broker/bus.h
+/* --------------------------------------------------------------------------------------------
+ * broker/peers/bus.h
  */
 
 enum rj_status rj_bus_open(const struct rj_bus_options *options, struct rj_bus **out, struct rj_buf *why)

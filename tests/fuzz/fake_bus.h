@@ -1,10 +1,10 @@
-/* The bus without ZeroMQ: what broker/bus.h promises, between the broker and a fuzz target on one thread.
- * Connections are made, cut and blocked by the target, and every frame passes through it.
+/* The bus without ZeroMQ: what broker/peers/bus.h promises, between the broker and a fuzz target on one
+ * thread. Connections are made, cut and blocked by the target, and every frame passes through it.
  */
 #ifndef RJ_FUZZ_BUS_H
 #define RJ_FUZZ_BUS_H
 
-#include "broker/bus.h"
+#include "broker/peers/bus.h"
 
 /* Everything is gone: connections and frames on their way. */
 void fake_bus_reset(void);

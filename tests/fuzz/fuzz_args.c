@@ -1,8 +1,8 @@
 /* The arguments of events, answers, asks and notes as backends and gateways hand them to the broker: a byte
  * for the number of attachments, then the text.
  */
-#include "broker/args.h"
-#include "broker/history.h"
+#include "broker/messages/history.h"
+#include "broker/serving/args.h"
 #include "proto/base/json.h"
 #include "proto/placeholder.h"
 #include "tests/fuzz/fuzz.h"

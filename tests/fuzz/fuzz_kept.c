@@ -1,8 +1,8 @@
 /* What the broker reads back from the store: the record of a session (input starts with an even byte) and of
  * a group of backends (odd; then a byte for the length of its name, the name, the record).
  */
-#include "broker/group.h"
-#include "broker/session_store.h"
+#include "broker/serving/group.h"
+#include "broker/sessions/session_store.h"
 #include "tests/fuzz/fuzz.h"
 
 static void try_session(struct rj_span bytes)

@@ -3,11 +3,11 @@
  */
 #include <ctype.h>
 
-#include "broker/pattern.h"
-#include "broker/presence_rules.h"
-#include "broker/retention.h"
-#include "broker/room.h"
-#include "broker/room_pattern.h"
+#include "broker/base/pattern.h"
+#include "broker/base/room_pattern.h"
+#include "broker/presence/presence_rules.h"
+#include "broker/rooms/retention.h"
+#include "broker/rooms/room.h"
 #include "rejoin.pb-c.h"
 #include "tests/fuzz/fuzz.h"
 

@@ -1,4 +1,4 @@
-#include "broker/deadline.h"
+#include "broker/base/deadline.h"
 #include "proto/base/mem.h"
 #include "tests/support/test.h"
 

@@ -1,4 +1,4 @@
-#include "broker/delivery.h"
+#include "broker/messages/delivery.h"
 #include "tests/support/test.h"
 
 static struct rj_room *make_room(struct rj_rooms *rooms, rj_room_id id, const char *name)

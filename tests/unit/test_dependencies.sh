@@ -32,7 +32,7 @@ BEGIN {
     may["tests"] = " proto storage broker gateway tools tests "
     home["lmdb.h"] = "^storage/"
     home["libwebsockets.h"] = "^gateway/frontends/"
-    home["zmq.h"] = "^(broker/bus|gateway/link|tools/sdk/c/[^/]*|tests/.*)[^/]*$"
+    home["zmq.h"] = "^(broker/peers/bus|gateway/link|tools/sdk/c/[^/]*|tests/.*)[^/]*$"
     home["uv.h"] = "^(gateway|tests/fuzz)/"
     home["yaml.h"] = "^proto/base/settings[.]c$"
     home["cmocka.h"] = "^tests/"
@@ -65,14 +65,14 @@ a_broken_rule_is_found() {
     local expected found
     tree=$(mktemp -d)
     trap 'rm -rf "$tree"' EXIT
-    mkdir -p "$tree"/{proto/base,storage,broker,gateway/frontends,tools/sdk/c,tests/unit}
+    mkdir -p "$tree"/{proto/base,storage,broker/peers,gateway/frontends,tools/sdk/c,tests/unit}
     echo '#include "storage/store.h"' >"$tree/proto/upwards.c"
     echo '#include "proto/base/buf.h"' >"$tree/storage/fine.c"
-    echo '#include "broker/room.h"' >"$tree/storage/upwards.h"
+    echo '#include "broker/rooms/room.h"' >"$tree/storage/upwards.h"
     echo '# include "storage/store.h"' >"$tree/gateway/sideways.c"
     echo '#include <libwebsockets.h>' >"$tree/gateway/abroad.c"
     echo '#include <libwebsockets.h>' >"$tree/gateway/frontends/home.c"
-    echo '#include <zmq.h>' >"$tree/broker/bus.c"
+    echo '#include <zmq.h>' >"$tree/broker/peers/bus.c"
     echo '#include <zmq.h>' >"$tree/broker/abroad.c"
     echo '#include <zmq.h>' >"$tree/tools/sdk/c/rejoin.c"
     echo '#include <lmdb.h>' >"$tree/tests/unit/abroad.c"

@@ -1,6 +1,6 @@
-#include "broker/directory.h"
+#include "broker/sockets/directory.h"
 
-#include "broker/gateways.h"
+#include "broker/peers/gateways.h"
 #include "tests/support/test.h"
 
 enum { GATEWAYS = 64, SOCKETS = 300, ROOMS = 5 };

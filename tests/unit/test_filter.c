@@ -1,4 +1,4 @@
-#include "broker/filter.h"
+#include "broker/sockets/filter.h"
 
 #include "tests/support/test.h"
 

@@ -1,5 +1,5 @@
 /* What a group asks for: its patterns, its check, its record. */
-#include "broker/group.h"
+#include "broker/serving/group.h"
 #include "proto/base/json.h"
 #include "tests/support/test.h"
 

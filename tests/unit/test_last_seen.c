@@ -1,5 +1,5 @@
 /* When users were seen last, on a real store. */
-#include "broker/last_seen.h"
+#include "broker/presence/last_seen.h"
 
 #include "tests/unit/test_store_fixture.h"
 

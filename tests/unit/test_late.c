@@ -1,5 +1,5 @@
 /* What is said to answers that come when their job is over. */
-#include "broker/late.h"
+#include "broker/serving/late.h"
 
 #include "tests/support/test.h"
 

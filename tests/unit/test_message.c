@@ -1,5 +1,5 @@
 #include "broker/conf.h"
-#include "broker/publish.h"
+#include "broker/messages/publish.h"
 #include "tests/support/test.h"
 
 enum { MAX_DATA = 1000, MAX_ID = 50, MAX_EVENT = 20 };

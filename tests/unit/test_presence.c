@@ -4,7 +4,7 @@
 
 #include <string.h>
 
-#include "broker/presence.h"
+#include "broker/presence/presence.h"
 
 enum { GRACE = 500, BURST = 5 };
 

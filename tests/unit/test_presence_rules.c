@@ -1,8 +1,8 @@
 /* The texts of presence rules, and which room tells by them. */
 #include "tests/support/test.h"
 
-#include "broker/presence_rules.h"
-#include "broker/room.h"
+#include "broker/presence/presence_rules.h"
+#include "broker/rooms/room.h"
 #include "proto/wire.h"
 
 static const struct rj_presence_rule *pick(const struct rj_presence_rules *rules, const char *nsp,

@@ -1,7 +1,7 @@
 /* Whom rooms were told of, on a real store. */
-#include "broker/presence_store.h"
+#include "broker/presence/presence_store.h"
 
-#include "broker/room.h"
+#include "broker/rooms/room.h"
 #include "proto/wire.h"
 #include "tests/unit/test_store_fixture.h"
 

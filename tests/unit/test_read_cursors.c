@@ -1,5 +1,5 @@
 /* Read cursors on a real store. */
-#include "broker/read_cursors.h"
+#include "broker/reads/read_cursors.h"
 
 #include "tests/unit/test_store_fixture.h"
 

@@ -4,8 +4,8 @@
 #include <stdlib.h>
 
 #include "broker/conf.h"
-#include "broker/retention.h"
-#include "broker/room.h"
+#include "broker/rooms/retention.h"
+#include "broker/rooms/room.h"
 #include "proto/wire.h"
 
 static size_t picked(const struct rj_retention *retention, uint8_t kind, const char *nsp, const char *name)

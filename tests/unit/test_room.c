@@ -1,6 +1,6 @@
 #include <stdlib.h>
 
-#include "broker/room.h"
+#include "broker/rooms/room.h"
 #include "tests/support/test.h"
 
 static struct rj_span tea_key(uint8_t key[RJ_TARGET_KEY_MAX])

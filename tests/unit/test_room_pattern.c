@@ -1,9 +1,9 @@
-#include "broker/room_pattern.h"
-#include "broker/rule_text.h"
+#include "broker/base/room_pattern.h"
+#include "broker/base/rule_text.h"
 
 #include <string.h>
 
-#include "broker/room.h"
+#include "broker/rooms/room.h"
 #include "rejoin.pb-c.h"
 #include "tests/support/test.h"
 

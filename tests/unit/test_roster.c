@@ -3,7 +3,7 @@
 
 #include <string.h>
 
-#include "broker/roster.h"
+#include "broker/presence/roster.h"
 
 enum { USERS = 300, STEPS = 20000 };
 

@@ -1,4 +1,4 @@
-#include "broker/session_store.h"
+#include "broker/sessions/session_store.h"
 #include "tests/support/test.h"
 
 static const char pid[] = "abcdefghijklmnopqrst-_", sid[] = "ABCDEFGHIJKLMNOPQRST09";

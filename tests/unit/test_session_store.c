@@ -1,5 +1,5 @@
 /* Sessions in a real store: what the sweep ends, and what is left of sessions that are over. */
-#include "broker/session_store.h"
+#include "broker/sessions/session_store.h"
 
 #include "rejoin.pb-c.h"
 #include "tests/unit/test_store_fixture.h"
