@@ -24,7 +24,7 @@ bool rj_index_lookup(const struct rj_reader *reader, rj_room_id room, uint64_t s
         !rj_layout_entry_decode(rj_val_span(value), &entry))
         return false;
     *pos = entry.pos;
-    return true;
+    return entry.pos > 0; /* no record is there: it would be passed over as one that was seen */
 }
 
 static bool entry_of(MDB_val key, MDB_val value, rj_room_id room, uint64_t *seq, struct rj_index_entry *entry)

@@ -154,7 +154,7 @@ static void load_index(struct rj_store_rooms *rooms, const struct rj_reader *rea
         room->first_seq = range.first_seq;
         room->indexed_seq = range.last_seq + 1;
         room->head_pos = range.last_pos;
-        if (range.first_pos <= rooms->trim_pos)
+        if (rooms->trim_pos > 0 && range.first_pos <= rooms->trim_pos)
             find_floor(room, reader, rooms->trim_pos);
     }
     room->swept_pos = room->head_pos;
