@@ -14,7 +14,8 @@
 
 /* ------------------------------------------------------------------------------------------ records */
 
-enum entry { ENTRY_NONE, ENTRY_FOUND, ENTRY_MALFORMED };
+/* ENTRY_SIZED: one that says how large the record is, as those of format 1 do not. */
+enum entry { ENTRY_NONE, ENTRY_MALFORMED, ENTRY_FOUND, ENTRY_SIZED };
 
 static enum entry find_entry(const struct rj_check *check, rj_room_id id, uint64_t seq,
                              struct rj_index_entry *entry)
@@ -24,7 +25,9 @@ static enum entry find_entry(const struct rj_check *check, rj_room_id id, uint64
     MDB_val key = rj_val(name, sizeof name), value;
     if (mdb_get(check->txn, check->env->index, &key, &value))
         return ENTRY_NONE;
-    return rj_layout_entry_decode(rj_val_span(value), entry) ? ENTRY_FOUND : ENTRY_MALFORMED;
+    if (!rj_layout_entry_decode(rj_val_span(value), entry))
+        return ENTRY_MALFORMED;
+    return value.mv_size == RJ_INDEX_VALUE ? ENTRY_SIZED : ENTRY_FOUND;
 }
 
 enum there { RECORD_NONE, RECORD_DAMAGED, RECORD_WHOLE };
@@ -43,7 +46,7 @@ bool rj_checking_is_explained(const struct rj_check *check, rj_room_id id, uint6
     struct rj_index_entry entry;
     if (from > to || to - from > check->damaged)
         return false;
-    while (from < to && find_entry(check, id, from, &entry) == ENTRY_FOUND &&
+    while (from < to && find_entry(check, id, from, &entry) >= ENTRY_FOUND &&
            find_record(check, entry.pos, &record) == RECORD_DAMAGED)
         from++;
     return from == to;
@@ -89,7 +92,7 @@ static void check_entry(struct rj_check *check, rj_room_id id, struct rj_check_r
         if (entry.pos != pos)
             rj_checking_room_fault(check, id, "the index has record %llu as seq %llu, which is record %llu",
                                    (ull)entry.pos, (ull)seq, (ull)pos);
-        else if (entry.size && entry.size != size)
+        else if (found == ENTRY_SIZED && entry.size != size)
             rj_checking_room_fault(check, id,
                                    "the index says that seq %llu has %u bytes, but record %llu has %zu",
                                    (ull)seq, entry.size, (ull)pos, size);
