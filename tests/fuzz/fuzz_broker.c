@@ -52,6 +52,7 @@ static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b, uint8_t c)
     conf->presence_burst = 2;
     conf->last_seen_lifetime_ms = 60000;
     conf->contest_window_ms = b & 4 ? 0 : 30000;
+    conf->gateway_bytes = c & 8 ? 200 : 1 << 24;
 }
 
 /* -------------------------------------------------------------------------------------------- steps */
