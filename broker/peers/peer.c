@@ -201,24 +201,6 @@ void rj_peer_put_pong(struct rj_peer *peer, uint64_t nonce)
     rj_peer_put(peer, &item);
 }
 
-static void fill_error(Rejoin__Item *item, Rejoin__Error *error, enum rj_status status, const char *message)
-{
-    rejoin__item__init(item);
-    rejoin__error__init(error);
-    error->code = (char *)(uintptr_t)rj_status_code(status);
-    error->message = (char *)(uintptr_t)(message ? message : rj_status_text(status));
-    item->kind_case = REJOIN__ITEM__KIND_ERROR;
-    item->error = error;
-}
-
-void rj_peer_put_error(struct rj_peer *peer, enum rj_status status, const char *message)
-{
-    Rejoin__Item item;
-    Rejoin__Error error;
-    fill_error(&item, &error, status, message);
-    rj_peer_put(peer, &item);
-}
-
 static enum rj_status send_alone(struct rj_bus *bus, enum rj_bus_side side, uint32_t route,
                                  const Rejoin__Item *item)
 {
@@ -242,9 +224,12 @@ enum rj_status rj_stranger_need_hello(struct rj_bus *bus, enum rj_bus_side side,
 enum rj_status rj_stranger_error(struct rj_bus *bus, enum rj_bus_side side, uint32_t route,
                                  enum rj_status status, const char *message)
 {
-    Rejoin__Item item;
-    Rejoin__Error error;
-    fill_error(&item, &error, status, message);
+    Rejoin__Item item = REJOIN__ITEM__INIT;
+    Rejoin__Error error = REJOIN__ERROR__INIT;
+    error.code = (char *)(uintptr_t)rj_status_code(status);
+    error.message = (char *)(uintptr_t)(message ? message : rj_status_text(status));
+    item.kind_case = REJOIN__ITEM__KIND_ERROR;
+    item.error = &error;
     return send_alone(bus, side, route, &item);
 }
 

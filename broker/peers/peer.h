@@ -114,7 +114,6 @@ void rj_peer_prove(struct rj_peer *peer, uint64_t nonce);
 
 void rj_peer_put_ping(struct rj_peer *peer);
 void rj_peer_put_pong(struct rj_peer *peer, uint64_t nonce);
-void rj_peer_put_error(struct rj_peer *peer, enum rj_status status, const char *message);
 
 /* Tries to deliver the NeedHello that is owed. */
 void rj_peer_retry_need_hello(struct rj_peer *peer);

@@ -97,3 +97,34 @@ Rejoin__Reply *attach(struct rj_test_peer *peer, uint64_t client, const struct w
     assert_non_null(reply);
     return reply;
 }
+
+void reopen_a(struct world *world, uint64_t upto)
+{
+    world->a = (struct rj_test_peer){0};
+    rj_test_peer_open(&world->a, world->broker.gateways);
+    assert_non_null(rj_test_peer_hello_gateway(&world->a, "gateway-a", world->epoch, upto));
+}
+
+uint64_t add_join(struct rj_test_peer *peer, uint64_t client, const char *room, uint32_t last)
+{
+    Rejoin__Join join = REJOIN__JOIN__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    join.room = (char *)(uintptr_t)room;
+    join.last = last;
+    command.kind_case = REJOIN__COMMAND__KIND_JOIN;
+    command.join = &join;
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+uint64_t add_attach(struct rj_test_peer *peer, uint64_t client, struct who *who)
+{
+    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    attach.pid = who->pid;
+    attach.sid = who->sid;
+    attach.incarnation = who->incarnation;
+    attach.namespace_ = "/";
+    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
+    command.attach = &attach;
+    return rj_test_peer_add_command(peer, client, &command);
+}

@@ -41,6 +41,13 @@ const Rejoin__Connected *rejoin(struct rj_test_peer *peer, uint64_t client, cons
 /* The replay of a client holds exactly these texts, then CaughtUp. */
 void assert_replay(struct rj_test_peer *peer, uint64_t client, const char *const texts[]);
 
+/* Gateway a, whose connection is closed, says Hello on another: it has had all up to `upto`. */
+void reopen_a(struct world *world, uint64_t upto);
+
+/* Adds a command to the next frame; its id. `last`: messages that the answer is to hold. */
+uint64_t add_join(struct rj_test_peer *peer, uint64_t client, const char *room, uint32_t last);
+uint64_t add_attach(struct rj_test_peer *peer, uint64_t client, struct who *who);
+
 Rejoin__Reply *attach(struct rj_test_peer *peer, uint64_t client, const struct who *who,
                       uint64_t incarnation);
 

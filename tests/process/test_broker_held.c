@@ -38,17 +38,6 @@ static uint64_t add_connect(struct rj_test_peer *peer, uint64_t client, const st
     return rj_test_peer_add_command(peer, client, &command);
 }
 
-static uint64_t add_join(struct rj_test_peer *peer, uint64_t client, const char *room, uint32_t last)
-{
-    Rejoin__Join join = REJOIN__JOIN__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    join.room = (char *)(uintptr_t)room;
-    join.last = last;
-    command.kind_case = REJOIN__COMMAND__KIND_JOIN;
-    command.join = &join;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
 static uint64_t add_history(struct rj_test_peer *peer, uint64_t client, const char *room)
 {
     Rejoin__History history = REJOIN__HISTORY__INIT;

@@ -53,16 +53,6 @@ static uint64_t add_leave(struct rj_test_peer *peer, uint64_t client, char *room
     return rj_test_peer_add_command(peer, client, &command);
 }
 
-static uint64_t add_join(struct rj_test_peer *peer, uint64_t client, char *room)
-{
-    Rejoin__Join join = REJOIN__JOIN__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    join.room = room;
-    command.kind_case = REJOIN__COMMAND__KIND_JOIN;
-    command.join = &join;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
 static uint64_t add_catch_up(struct rj_test_peer *peer, uint64_t client, uint64_t after_pos)
 {
     Rejoin__CatchUp catch_up = REJOIN__CATCH_UP__INIT;
@@ -70,19 +60,6 @@ static uint64_t add_catch_up(struct rj_test_peer *peer, uint64_t client, uint64_
     catch_up.after_pos = after_pos;
     command.kind_case = REJOIN__COMMAND__KIND_CATCH_UP;
     command.catch_up = &catch_up;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
-static uint64_t add_attach(struct rj_test_peer *peer, uint64_t client, struct who *who)
-{
-    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    attach.pid = who->pid;
-    attach.sid = who->sid;
-    attach.incarnation = who->incarnation;
-    attach.namespace_ = "/";
-    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
-    command.attach = &attach;
     return rj_test_peer_add_command(peer, client, &command);
 }
 
@@ -147,11 +124,9 @@ static void a_member_who_joins_again_is_answered_behind_the_refill(void **state)
         rj_test_peer_close(&world.a);
         for (unsigned i = 0; i < MISSED; i++)
             last = say(&world.b, 1, "tea", "1")->pos;
-        world.a = (struct rj_test_peer){0};
-        rj_test_peer_open(&world.a, world.broker.gateways);
-        assert_non_null(rj_test_peer_hello_gateway(&world.a, "gateway-a", world.epoch, upto));
+        reopen_a(&world, upto);
         add_attach(&world.a, 1, &who);
-        uint64_t joined = add_join(&world.a, 1, "tea");
+        uint64_t joined = add_join(&world.a, 1, "tea", 0);
         rj_test_peer_ready(&world.a);
         size_t answer = await(&world.a, is_reply_to, joined);
         assert_true(place_of(&world.a, is_message_at, last) < answer);
@@ -175,9 +150,7 @@ static void what_a_gateway_missed_comes_behind_the_answers_to_its_attaches(void 
         uint64_t upto = last;
         rj_test_peer_close(&world.a);
         last = say(&world.b, 1, "tea", "1")->pos;
-        world.a = (struct rj_test_peer){0};
-        rj_test_peer_open(&world.a, world.broker.gateways);
-        assert_non_null(rj_test_peer_hello_gateway(&world.a, "gateway-a", world.epoch, upto));
+        reopen_a(&world, upto);
         publish_many(&world.b, 1, "tea");
         uint64_t attached = add_attach(&world.a, 1, &who);
         rj_test_peer_ready(&world.a);
@@ -209,9 +182,7 @@ static void a_client_is_cut_before_it_is_shown_what_follows_trimmed_messages(voi
         rj_test_peer_close(&world.a);
         for (unsigned i = 0; i < MISSED; i++)
             last = say(&world.b, 1, "tea", "1")->pos;
-        world.a = (struct rj_test_peer){0};
-        rj_test_peer_open(&world.a, world.broker.gateways);
-        assert_non_null(rj_test_peer_hello_gateway(&world.a, "gateway-a", world.epoch, upto));
+        reopen_a(&world, upto);
         add_attach(&world.a, 1, &who);
         add_attach(&world.a, 2, &other);
         rj_test_peer_ready(&world.a);
@@ -235,14 +206,12 @@ static void a_join_that_waits_for_the_refill_ends_with_the_stream(void **state)
     uint64_t upto = say(&world.a, 1, "tea", "0")->pos;
     for (unsigned round = 0; round < 10; round++) {
         rj_test_peer_close(&world.a);
-        world.a = (struct rj_test_peer){0};
-        rj_test_peer_open(&world.a, world.broker.gateways);
-        assert_non_null(rj_test_peer_hello_gateway(&world.a, "gateway-a", world.epoch, upto));
+        reopen_a(&world, upto);
         add_attach(&world.a, 1, &who);
-        add_join(&world.a, 1, "tea");
+        add_join(&world.a, 1, "tea", 0);
         rj_test_peer_flush(&world.a); /* and no Ready: it stays without a live stream */
     }
-    uint64_t joined = add_join(&world.a, 1, "tea");
+    uint64_t joined = add_join(&world.a, 1, "tea", 0);
     rj_test_peer_ready(&world.a);
     assert_non_null(rj_test_peer_reply(&world.a, joined));
     close_world(&world);

@@ -15,29 +15,6 @@ static uint64_t add_connect(struct rj_test_peer *peer, uint64_t client)
     return rj_test_peer_add_command(peer, client, &command);
 }
 
-static uint64_t add_join(struct rj_test_peer *peer, uint64_t client, char *room)
-{
-    Rejoin__Join join = REJOIN__JOIN__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    join.room = room;
-    command.kind_case = REJOIN__COMMAND__KIND_JOIN;
-    command.join = &join;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
-static void add_attach(struct rj_test_peer *peer, uint64_t client, struct who *who)
-{
-    Rejoin__Attach attach = REJOIN__ATTACH__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    attach.pid = who->pid;
-    attach.sid = who->sid;
-    attach.incarnation = who->incarnation;
-    attach.namespace_ = "/";
-    command.kind_case = REJOIN__COMMAND__KIND_ATTACH;
-    command.attach = &attach;
-    rj_test_peer_add_command(peer, client, &command);
-}
-
 /* Clients `first` to `last` - 1. */
 static void enter_some(struct rj_test_peer *peer, struct who *who, char *room, uint64_t first, uint64_t last)
 {
@@ -50,7 +27,7 @@ static void enter_some(struct rj_test_peer *peer, struct who *who, char *room, u
         snprintf(who[client].pid, sizeof who[client].pid, "%s", answer->pid);
         snprintf(who[client].sid, sizeof who[client].sid, "%s", answer->sid);
         who[client].incarnation = answer->incarnation;
-        ids[client - first] = add_join(peer, client, room);
+        ids[client - first] = add_join(peer, client, room, 0);
     }
     rj_test_peer_flush(peer);
     for (uint64_t client = first; client < last; client++) {
@@ -70,9 +47,7 @@ static void enter_all(struct rj_test_peer *peer, struct who *who, char *room)
  * else is said. */
 static void come_back(struct world *world, struct who *who, uint64_t upto)
 {
-    world->a = (struct rj_test_peer){0};
-    rj_test_peer_open(&world->a, world->broker.gateways);
-    assert_non_null(rj_test_peer_hello_gateway(&world->a, "gateway-a", world->epoch, upto));
+    reopen_a(world, upto);
     for (uint64_t client = 1; client <= CLIENTS; client++)
         add_attach(&world->a, client, &who[client]);
     rj_test_peer_ready(&world->a);
