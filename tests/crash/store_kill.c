@@ -44,22 +44,35 @@ static bool send_acks(void *ctx, const struct ack *acks, size_t n)
     return true;
 }
 
-_Noreturn static void write_until_killed(const struct fixture *f, const char *fault, uint64_t counter,
-                                         uint64_t random, int pipe)
+struct point {
+    const char *name, *action;
+    unsigned passages; /* that a life surely has */
+    bool of_limits;    /* which a life without limits does not pass */
+};
+
+/* What a writer does, and what is done to it. */
+struct life {
+    uint64_t seed;
+    bool has_limits;
+    char fault[64];
+};
+
+_Noreturn static void write_until_killed(const struct fixture *f, const struct life *life, uint64_t counter,
+                                         int pipe)
 {
     struct rj_store *store;
     const struct writing writing = {
         .path = f->path,
-        .map_bytes = (uint64_t)1 << (20 + random % 11),
-        .random = random,
+        .map_bytes = (uint64_t)1 << (20 + life->seed % 11),
+        .random = life->seed,
         .counter = counter,
         .in_flight = 300,
-        .has_limits = random >> 9 & 1,
+        .has_limits = life->has_limits,
         .tell = send_acks,
         .ctx = &pipe,
     };
-    if (fault[0])
-        rj_fault_setup(fault);
+    if (life->fault[0])
+        rj_fault_setup(life->fault);
     if (write_until_told(&writing, &store))
         _exit(3);
     _exit(4); /* it has no end */
@@ -95,16 +108,15 @@ static bool follow_writer(pid_t writer, int pipe, struct journal *journal, size_
 }
 
 /* Answers whether the fault has ended it. */
-static bool one_writer(struct fixture *f, struct journal *journal, const char *fault, uint64_t *random)
+static bool one_writer(struct fixture *f, struct journal *journal, const struct life *life, uint64_t *random)
 {
     int pipes[2], status;
-    uint64_t seed = next_random(random) | 1;
-    size_t limit = fault[0] ? ACKS_OF_FAULT : next_random(random) % ACKS_MOST;
+    size_t limit = life->fault[0] ? ACKS_OF_FAULT : next_random(random) % ACKS_MOST;
     assert_int_equal(pipe(pipes), 0);
     pid_t writer = fork();
     if (writer == 0) {
         close(pipes[0]);
-        write_until_killed(f, fault, journal->counter, seed, pipes[1]);
+        write_until_killed(f, life, journal->counter, pipes[1]);
     }
     close(pipes[1]);
     bool was_killed_here = follow_writer(writer, pipes[0], journal, limit);
@@ -112,8 +124,8 @@ static bool one_writer(struct fixture *f, struct journal *journal, const char *f
     assert_int_equal(waitpid(writer, &status, 0), writer);
     bool was_killed = WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL;
     bool has_failed = WIFEXITED(status) && WEXITSTATUS(status) == RJ_STORE_FAILED_EXIT;
-    if (!was_killed && !(has_failed && strstr(fault, "fail")))
-        fail_msg("the writer ended with status %x under %s", (unsigned)status, fault);
+    if (!was_killed && !(has_failed && strstr(life->fault, "fail")))
+        fail_msg("the writer ended with status %x under %s", (unsigned)status, life->fault);
     return !was_killed_here;
 }
 
@@ -136,18 +148,14 @@ static void one_checker(struct fixture *f, struct journal *journal, const char *
     journal->epoch = epoch;
 }
 
-struct point {
-    const char *name, *action;
-    unsigned passages; /* that a life surely has */
-};
-
-static void arm(char *out, size_t size, const struct point *point, uint64_t *random)
+static struct life choose_life(const struct point *point, uint64_t *random)
 {
-    unsigned skip = (unsigned)(next_random(random) % point->passages);
+    struct life life = {.seed = next_random(random) | 1};
+    life.has_limits = point->of_limits || next_random(random) % 2;
     if (point->name)
-        snprintf(out, size, "%s:%u=%s", point->name, skip, point->action);
-    else
-        out[0] = '\0';
+        snprintf(life.fault, sizeof life.fault, "%s:%u=%s", point->name,
+                 (unsigned)(next_random(random) % point->passages), point->action);
+    return life;
 }
 
 static void run_cycles(struct fixture *f, const struct point *points, size_t n_points)
@@ -158,15 +166,14 @@ static void run_cycles(struct fixture *f, const struct point *points, size_t n_p
     unsigned hits[POINTS_MOST] = {0};
     print_message("seed %llu\n", (unsigned long long)random);
     for (unsigned cycle = 0; cycle < cycles; cycle++) {
-        char fault[64];
-        arm(fault, sizeof fault, &points[cycle % n_points], &random);
-        if (next_random(&random) % FOLDER_LIFE == 0 || strstr(fault, "create")) {
+        struct life life = choose_life(&points[cycle % n_points], &random);
+        if (next_random(&random) % FOLDER_LIFE == 0 || strstr(life.fault, "create")) {
             records += journal.n;
             journal_free(&journal);
             remove_folder(f->path);
         }
-        hits[cycle % n_points] += one_writer(f, &journal, fault, &random);
-        one_checker(f, &journal, fault, next_random(&random) % 2);
+        hits[cycle % n_points] += one_writer(f, &journal, &life, &random);
+        one_checker(f, &journal, life.fault, next_random(&random) % 2);
     }
     records += journal.n;
     print_message("%u cycles, %llu records acknowledged\n", cycles, (unsigned long long)records);
@@ -189,12 +196,12 @@ static void nothing_acknowledged_is_lost_by_kills_at_random_moments(void **state
 static void nothing_acknowledged_is_lost_by_kills_at_fault_points(void **state)
 {
     const struct point points[] = {
-        {"store.begin.fail", "fail", 8},    {"store.commit.after", "kill", 8},
-        {"store.commit.before", "kill", 8}, {"store.commit.fail", "fail", 8},
-        {"store.create.mid", "kill", 1},    {"store.epoch.after", "kill", 1},
-        {"store.purge.mid", "kill", 20},    {"store.put.fail", "fail", 400},
-        {"store.forget.mid", "kill", 20},   {"store.sweep.mid", "kill", 60},
-        {"store.sweep.wrap", "kill", 2},    {"store.trim.mid", "kill", 20},
+        {"store.begin.fail", "fail", 8, false},    {"store.commit.after", "kill", 8, false},
+        {"store.commit.before", "kill", 8, false}, {"store.commit.fail", "fail", 8, false},
+        {"store.create.mid", "kill", 1, false},    {"store.epoch.after", "kill", 1, false},
+        {"store.put.fail", "fail", 400, false},    {"store.purge.mid", "kill", 20, true},
+        {"store.forget.mid", "kill", 20, true},    {"store.sweep.mid", "kill", 60, true},
+        {"store.sweep.wrap", "kill", 2, true},     {"store.trim.mid", "kill", 20, true},
     };
     run_cycles(*state, points, sizeof points / sizeof points[0]);
 }
