@@ -6,11 +6,11 @@
 #include "tools/bench/floor.h"
 #include "tools/bench/traffic.h"
 
-static const double seconds = 0.05;
+static const double seconds_least = 0.05, seconds_most = 15;
 
-/* Runs `traffic_plan` against the floor of `plan`; the caller closes the traffic. */
-static struct traffic_result run(struct traffic *traffic, const struct traffic_plan *traffic_plan,
-                                 const struct floor_plan *plan, bool is_drained)
+/* Runs `traffic_plan` against the floor of `plan` for so long; the caller closes the traffic. */
+static struct traffic_result run_for(struct traffic *traffic, const struct traffic_plan *traffic_plan,
+                                     const struct floor_plan *plan, bool is_drained, double seconds)
 {
     struct floor bare;
     assert_true(floor_start(&bare, plan));
@@ -22,6 +22,27 @@ static struct traffic_result run(struct traffic *traffic, const struct traffic_p
     struct stat gone;
     if (plan->is_logged)
         assert_int_equal(stat(bare.dir, &gone), -1);
+    return result;
+}
+
+static bool has_come(const struct traffic *traffic, const struct traffic_result *result)
+{
+    bool is_acked = traffic->plan.publishers == 0 || (result->publishes > 0 && traffic->publishers.ack.n > 0);
+    return is_acked && result->deliveries > 0 && traffic->delivery.n > 0 && result->cost.procs_us[0] > 0;
+}
+
+/* On a busy machine the other processes may get no turn in a short time: it is doubled until they had one. */
+static struct traffic_result run(struct traffic *traffic, const struct traffic_plan *traffic_plan,
+                                 const struct floor_plan *plan, bool is_drained)
+{
+    struct traffic_result result = {0};
+    for (double seconds = seconds_least; seconds < seconds_most; seconds *= 2) {
+        result = run_for(traffic, traffic_plan, plan, is_drained, seconds);
+        if (has_come(traffic, &result))
+            return result;
+        traffic_close(traffic);
+    }
+    fail_msg("nothing comes, however long it runs");
     return result;
 }
 
@@ -42,12 +63,11 @@ static void relay(bool is_coalesced, bool is_logged)
                                               .are_own_skipped = true};
     struct traffic traffic;
     struct traffic_result result = run(&traffic, &traffic_plan, &plan, true);
-    assert_true(result.publishes > 0 && result.deliveries > 0 && result.cost.procs_us[0] > 0);
+    assert_true(result.publishes > 0);
     assert_true(traffic_is_good(&traffic));
     assert_int_equal(traffic.members.deliveries, 2 * traffic.publishers.sent);
     assert_int_equal(traffic_delivery_bytes(&traffic), 270);
     assert_int_equal(traffic_ack_bytes(&traffic), 80);
-    assert_true(traffic.delivery.n > 0 && traffic.publishers.ack.n > 0);
     traffic_close(&traffic);
 }
 
@@ -84,7 +104,6 @@ static void flood(size_t frame_bytes, unsigned frames_per_write)
     assert_int_equal(traffic.members.doubled, 0);
     assert_int_equal(traffic.members.strange, 0);
     assert_int_equal(traffic_delivery_bytes(&traffic), frame_bytes);
-    assert_true(traffic.delivery.n > 0);
     traffic_close(&traffic);
 }
 

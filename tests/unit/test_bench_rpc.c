@@ -1,10 +1,12 @@
 /* Calls and their answers as the benchmark makes and checks them, and the bare server that echoes. */
+#include "proto/base/clock.h"
 #include "tests/support/test.h"
 #include "tools/bench/floor.h"
 #include "tools/bench/message.h"
 #include "tools/bench/rpc_side.h"
 
 static const struct rpc_slice brief = {.warm_s = 0.01, .seconds = 0.05};
+static const double longest_s = 15;
 
 static void an_answer_is_the_call_s_own_arguments_and_nothing_else(void **state)
 {
@@ -29,7 +31,9 @@ static void an_answer_is_the_call_s_own_arguments_and_nothing_else(void **state)
     rj_buf_free(&text);
 }
 
-/* Slices of clients against a bare server of that kind; whether all were good. */
+/* Two slices of clients against a bare server of that kind; whether all were good. On a busy machine the
+ * server may get no turn in so short a time: more slices follow, each twice as long, until it has answered in
+ * one. */
 static bool run_slices(struct rpc_side *side, struct floor_plan plan, uint32_t size, double rate)
 {
     struct rpc_slice slice = brief;
@@ -39,6 +43,8 @@ static bool run_slices(struct rpc_side *side, struct floor_plan plan, uint32_t s
     assert_true(floor_start(&bare, &plan));
     assert_true(rpc_side_open_clients(side, &bare.procs, plan.connections, 3, size));
     bool is_good = rpc_side_run(side, &slice) && rpc_side_run(side, &slice);
+    while (is_good && side->sums.answered == 0 && (slice.seconds *= 2) < longest_s)
+        is_good = rpc_side_run(side, &slice);
     floor_stop(&bare);
     rpc_side_close(side);
     return is_good;
@@ -53,7 +59,7 @@ static void every_call_to_the_echo_is_answered(void **state)
         struct rpc_side side;
         assert_true(run_slices(&side, plan, sizes[i], 0));
         assert_int_equal(side.wrong, 0);
-        assert_int_equal(side.sums.rate.n, 2);
+        assert_true(side.sums.rate.n >= 2);
         assert_true(side.sums.answered > 0 && side.sums.call.n >= side.sums.answered);
         assert_true(side.sums.cost.procs_us[0] + side.sums.cost.load_us > 0);
     }
@@ -63,10 +69,14 @@ static void a_rate_is_kept(void **state)
 {
     const struct floor_plan plan = {.kind = FLOOR_ECHO, .is_coalesced = true};
     struct rpc_side side;
+    enum { RATE = 400 };
     (void)state;
-    assert_true(run_slices(&side, plan, 100, 400));
-    /* Calls fall due by the clock: a busy machine answers them late, but never makes more of them. */
-    assert_in_range(side.sums.call.n, 1, 400 * 2 * 0.05 + 2 * 5 * 3 + 2);
+    uint64_t begun_us = rj_clock_mono_us();
+    assert_true(run_slices(&side, plan, 100, RATE));
+    /* Calls fall due by the clock, the first of a slice at once: a busy machine makes them and answers them
+     * late, but never makes more of them. */
+    uint64_t due = RATE * (rj_clock_mono_us() - begun_us) / 1000000;
+    assert_in_range(side.sums.call.n, 1, due + side.sums.rate.n);
 }
 
 /* The relay answers a publish; whatever it makes of a call, it is no echo. */
