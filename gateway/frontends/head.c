@@ -1,8 +1,7 @@
 #include "gateway/frontends/head.h"
 
-#include <ctype.h>
-
 #include "gateway/frontends/http.h"
+#include "gateway/frontends/target.h"
 
 enum { MAX_METHOD = 16 };
 
@@ -22,30 +21,15 @@ static bool is_control(uint8_t byte)
     return (byte < ' ' && byte != '\t') || byte == 0x7f;
 }
 
-/* A NUL may stand in an argument, where the stock client puts one that it is given, but in no path. */
-static bool is_target(struct rj_span target)
+static bool has_few_args(struct rj_span target)
 {
     size_t args = 1;
-    bool is_path = true;
-    if (target.len == 0 || target.data[0] != '/')
-        return false;
-    for (size_t i = 0; i < target.len; i++) {
-        const uint8_t *at = target.data + i;
-        args += *at == '&';
-        is_path = is_path && *at != '?';
-        if (*at == ' ' || *at == '\t' || *at == '#')
-            return false;
-        if (*at != '%')
-            continue;
-        if (target.len - i < 3 || !isxdigit(at[1]) || !isxdigit(at[2]))
-            return false;
-        if (is_path && at[1] == '0' && at[2] == '0')
-            return false;
-    }
+    for (size_t i = 0; i < target.len; i++)
+        args += target.data[i] == '&';
     return args <= RJ_HTTP_MAX_ARGS;
 }
 
-/* "METHOD /path HTTP/1.x", as far as it has come. */
+/* "METHOD target HTTP/1.x", as far as it has come. */
 static bool is_request_line(struct rj_span line, bool is_whole)
 {
     size_t at = 0;
@@ -55,17 +39,18 @@ static bool is_request_line(struct rj_span line, bool is_whole)
         return !is_whole;
     if (at == 0 || line.data[at] != ' ' || starts_with(line, "CONNECT "))
         return false;
-    struct rj_span target = rj_span_from(line, at + 1);
-    if (target.len && target.data[0] != '/')
-        return false;
+    struct rj_target read;
+    struct rj_span rest = rj_span_from(line, at + 1);
+    bool is_options = starts_with(line, "OPTIONS ");
     if (!is_whole)
-        return true;
+        return rj_target_may_begin(rest, is_options);
     enum { VERSION = 9 }; /* " HTTP/1.1" */
-    if (target.len < VERSION)
+    if (rest.len < VERSION)
         return false;
-    struct rj_span version = rj_span_from(target, target.len - VERSION);
+    struct rj_span target = rj_span_of(rest.data, rest.len - VERSION);
+    struct rj_span version = rj_span_from(rest, target.len);
     return (rj_span_is(version, " HTTP/1.1") || rj_span_is(version, " HTTP/1.0")) &&
-           is_target(rj_span_of(target.data, target.len - VERSION));
+           rj_target_read(target, is_options, &read) && has_few_args(read.query);
 }
 
 /* "name: value", without its end. */

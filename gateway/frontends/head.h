@@ -10,7 +10,7 @@
 enum rj_head {
     RJ_HEAD_MORE,     /* nothing wrong so far, but not whole */
     RJ_HEAD_WHOLE,    /* there is an empty line */
-    RJ_HEAD_BAD,      /* no request of HTTP/1.0 or 1.1 for a path here */
+    RJ_HEAD_BAD,      /* no request of HTTP/1.0 or 1.1 to a server */
     RJ_HEAD_TOO_LONG, /* more bytes or lines than allowed */
 };
 
@@ -32,10 +32,10 @@ struct rj_head_look {
 /* `bytes`: all that has come since the head's beginning, more each time; what may stand behind the head does
  * not matter. It is enough to show the limit and one more.
  *
- * Refused besides what is no request: the requests of proxies (CONNECT, absolute URLs), lines that do not end
- * with CR LF, continued lines (RFC 9112 §5.2), names that are no tokens or have a space before the colon
- * (§5.1), control characters, and URLs that cannot be decoded or have more than RJ_HTTP_MAX_ARGS arguments.
- * One empty line before the head is passed over (§2.2). */
+ * Refused besides what is no request: CONNECT, which is for proxies, targets that are no server's (target.h),
+ * lines that do not end with CR LF, continued lines (RFC 9112 §5.2), names that are no tokens or have a space
+ * before the colon (§5.1), control characters, and URLs that cannot be decoded or have more than
+ * RJ_HTTP_MAX_ARGS arguments. One empty line before the head is passed over (§2.2). */
 enum rj_head rj_head_look(struct rj_head_look *look, struct rj_span bytes,
                           const struct rj_head_limits *limits);
 

@@ -16,7 +16,9 @@ struct rj_request {
     enum rj_http_method method;
     bool is_upgrade; /* asks for another protocol */
     bool is_http_1_0;
-    bool is_last; /* the client keeps the connection for no other request (RFC 9112 §9.3) */
+    bool is_last;             /* the client keeps the connection for no other request (RFC 9112 §9.3) */
+    bool is_to_server;        /* OPTIONS for the server as a whole; its path is "*" */
+    struct rj_span authority; /* "host" or "host:port" that is asked; empty: not said */
     struct rj_span path;
     struct rj_span args[RJ_HTTP_MAX_ARGS]; /* "name=value", decoded; a head with more is refused */
     size_t n_args;

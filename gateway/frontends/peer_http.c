@@ -154,6 +154,10 @@ size_t rj_peer_put_headers(struct rj_peer *peer, size_t limit_bytes, struct rj_b
 static void route(struct rj_peer *peer, const struct rj_request *request)
 {
     const struct rj_server_options *options = rj_server_options(peer->server);
+    if (request->is_to_server) { /* whoever asks wants to know that somebody answers (RFC 9110 §9.3.7) */
+        rj_peer_reply(peer, &(struct rj_response){.status = 200, .allow = "GET, HEAD, POST, OPTIONS"});
+        return;
+    }
     for (size_t i = 0; i < options->n_routes; i++) {
         const struct rj_route *one = &options->routes[i];
         if (one->on_request && one->on_request(one->context, peer, request))
@@ -182,8 +186,8 @@ static void start_exchange(struct rj_peer *peer, const struct rj_request *reques
     peer->says_keep = request->is_http_1_0 && !request->is_last;
     peer->is_head = request->method == RJ_HTTP_HEAD;
     peer->must_close = request->length > discard_limit(peer);
-    /* A POST has a body whose end is told, also when it is empty. */
-    peer->expects_body = request->method == RJ_HTTP_POST;
+    /* A POST has one whose end is told, also when it is empty. */
+    peer->expects_body = request->method == RJ_HTTP_POST || request->is_chunked || request->length > 0;
     peer->is_overlong = false;
     peer->body_bytes = 0;
     rj_body_start(&peer->body, request->is_chunked, request->length);
@@ -196,7 +200,7 @@ static void start_exchange(struct rj_peer *peer, const struct rj_request *reques
 static enum progress answer_or_begin(struct rj_peer *peer, const struct rj_request *request)
 {
     bool must_invite = request->expects_continue && peer->expects_body && !peer->must_close;
-    if (request->is_upgrade)
+    if (request->is_upgrade && !request->is_to_server)
         return rj_peer_upgrade(peer, request) ? HAS_LEFT : GOES_ON;
     peer->must_close = peer->must_close || must_invite;
     route(peer, request);

@@ -3,6 +3,7 @@
 #include <ctype.h>
 #include <strings.h>
 
+#include "gateway/frontends/target.h"
 #include "proto/base/json.h"
 
 /* ------------------------------------------------------------------------------------------------ lines */
@@ -103,10 +104,9 @@ static void read_args(struct rj_span query, struct rj_arena *arena, struct rj_re
     }
 }
 
-static struct rj_span in_ascii(struct rj_arena *arena, struct rj_span text)
+static size_t put_ascii(char *out, struct rj_span text)
 {
     static const char digits[] = "0123456789ABCDEF";
-    char *out = rj_arena_alloc(arena, 3 * text.len + 1);
     size_t len = 0;
     for (size_t i = 0; i < text.len; i++) {
         uint8_t byte = text.data[i];
@@ -118,22 +118,32 @@ static struct rj_span in_ascii(struct rj_arena *arena, struct rj_span text)
             out[len++] = digits[byte & 0xf];
         }
     }
+    return len;
+}
+
+static struct rj_span url_of(struct rj_arena *arena, const struct rj_target *target)
+{
+    char *out = rj_arena_alloc(arena, 3 * (target->path.len + target->query.len) + 1);
+    size_t len = put_ascii(out, target->path);
+    len += put_ascii(out + len, target->query);
     return rj_span_of(out, len);
 }
 
 static void read_request_line(struct rj_span line, struct rj_arena *arena, struct rj_request *out)
 {
     enum { VERSION = 9 }; /* " HTTP/1.1" */
+    struct rj_target target;
     const uint8_t *space = memchr(line.data, ' ', line.len);
     size_t method_len = (size_t)(space - line.data);
-    struct rj_span target = rj_span_of(space + 1, line.len - method_len - 1 - VERSION);
-    const uint8_t *mark = memchr(target.data, '?', target.len);
-    size_t path_len = mark ? (size_t)(mark - target.data) : target.len;
     out->method = method_of(rj_span_of(line.data, method_len));
     out->is_http_1_0 = line.data[line.len - 1] == '0';
-    out->path = decoded(arena, rj_span_of(target.data, path_len));
-    read_args(rj_span_from(target, path_len + 1), arena, out);
-    out->url = in_ascii(arena, target);
+    rj_target_read(rj_span_of(space + 1, line.len - method_len - 1 - VERSION), out->method == RJ_HTTP_OPTIONS,
+                   &target); /* true: the head has been looked at */
+    out->is_to_server = rj_span_is(target.path, "*");
+    out->authority = target.authority;
+    out->path = decoded(arena, target.path);
+    read_args(rj_span_from(target.query, 1), arena, out);
+    out->url = url_of(arena, &target);
 }
 
 /* ------------------------------------------------------------------------------------------ what we go by */
@@ -218,7 +228,8 @@ static bool read_header(struct rj_span name, struct rj_span value, struct rj_are
     return true;
 }
 
-/* 0, or why the body's end cannot be told. */
+/* 0, or why the body's end cannot be told. A body has no meaning in a GET, and has its use where somebody on
+ * the way does not see it (RFC 9110 §9.3.1); elsewhere whoever does not want it reads it to its end. */
 static unsigned read_framing(const struct seen *seen, struct rj_request *out)
 {
     enum { BAD = 400, LENGTH_REQUIRED = 411 };
@@ -229,9 +240,16 @@ static unsigned read_framing(const struct seen *seen, struct rj_request *out)
             return BAD;
         out->is_chunked = true;
     }
+    bool has_body = out->is_chunked || out->length > 0;
     if (out->method == RJ_HTTP_POST)
-        return out->has_length || out->is_chunked ? 0 : LENGTH_REQUIRED;
-    return out->is_chunked || out->length > 0 ? BAD : 0;
+        return has_body || out->has_length ? 0 : LENGTH_REQUIRED;
+    return has_body && (out->method == RJ_HTTP_GET || out->method == RJ_HTTP_HEAD) ? BAD : 0;
+}
+
+/* Also where the target says more (RFC 9112 §3.2). */
+static bool is_host_valid(const struct seen *seen, const struct rj_request *request)
+{
+    return seen->host.data ? rj_authority_is_valid(seen->host) : request->is_http_1_0;
 }
 
 unsigned rj_request_read(struct rj_span head, struct rj_arena *arena, struct rj_request *out)
@@ -246,8 +264,10 @@ unsigned rj_request_read(struct rj_span head, struct rj_arena *arena, struct rj_
     out->headers = head;
     while (next_header(&head, &name, &value))
         is_valid = read_header(name, value, arena, &seen, out) && is_valid;
-    if (!is_valid || (!out->is_http_1_0 && seen.host.data == NULL))
+    if (!is_valid || !is_host_valid(&seen, out))
         return 400;
+    if (out->authority.len == 0)
+        out->authority = seen.host;
     out->is_last = seen.says_close || (out->is_http_1_0 && !seen.says_keep);
     out->is_upgrade = out->upgrade.len > 0 && seen.says_upgrade;
     out->expects_continue = !out->is_http_1_0 && is_word(seen.expect, "100-continue");
@@ -318,10 +338,14 @@ static bool came_before(struct rj_span headers, struct rj_span name)
 
 size_t rj_request_put_headers(const struct rj_request *request, size_t limit_bytes, struct rj_buf *out)
 {
+    const struct rj_span host = rj_span_str("host"), none = {0};
     struct listing list = {.out = out, .limit_bytes = out->len + limit_bytes};
     struct rj_span rest = request->headers, name, value;
+    if (request->authority.len)
+        put_header(&list, host, request->authority, none);
     while (next_header(&rest, &name, &value)) {
-        if (!came_before(request->headers, name))
+        bool is_listed = request->authority.len && is_named(name, host);
+        if (!is_listed && !came_before(request->headers, name))
             put_header(&list, name, value, rest);
     }
     return list.n;

@@ -6,6 +6,7 @@
 #include "gateway/frontends/body.h"
 #include "gateway/frontends/head.h"
 #include "gateway/frontends/request.h"
+#include "gateway/frontends/target.h"
 #include "tests/fuzz/fuzz.h"
 
 enum { MAX_BYTES = 400, MAX_LINES = 12, REQUESTS = 8 };
@@ -65,16 +66,24 @@ static void check_headers(const struct rj_request *request)
     rj_buf_free(&some);
 }
 
+static bool is_without_body(enum rj_http_method method)
+{
+    return method == RJ_HTTP_GET || method == RJ_HTTP_HEAD;
+}
+
 static unsigned read_request(struct rj_span head, struct rj_arena *arena, struct rj_request *request)
 {
     struct rj_span value;
     unsigned status = rj_request_read(head, arena, request);
     HOLDS(status == 0 || status == 400 || status == 411);
-    HOLDS(request->n_args <= RJ_HTTP_MAX_ARGS && request->path.len && request->path.data[0] == '/');
+    HOLDS(request->n_args <= RJ_HTTP_MAX_ARGS && request->path.len);
+    HOLDS(request->path.data[0] == (request->is_to_server ? '*' : '/'));
+    HOLDS(!request->is_to_server || (request->method == RJ_HTTP_OPTIONS && request->n_args == 0));
     if (status)
         return status;
     HOLDS(!(request->has_length && request->is_chunked));
-    HOLDS(request->method == RJ_HTTP_POST || (request->length == 0 && !request->is_chunked));
+    HOLDS(!is_without_body(request->method) || (request->length == 0 && !request->is_chunked));
+    HOLDS(rj_authority_is_valid(request->authority));
     rj_request_arg(request, "sid", &value);
     check_headers(request);
     return 0;

@@ -196,6 +196,113 @@ static void other_methods_on_a_live_session_get_500(void **state)
     assert_answer(server, "OPTIONS", with_sid(POLLING, sid), NULL, NULL, 500, "");
 }
 
+#define CHUNKED "Transfer-Encoding: chunked\r\n"
+
+/* As the reference answers them. The connection goes on behind the body, whose bytes are nobody's request. */
+static void bodies_of_other_methods_are_read_and_refused(void **state)
+{
+    struct server *server = *state;
+    static const char *const methods[] = {"PUT", "PATCH", "DELETE", "OPTIONS"};
+    static const char *const bodies[] = {
+        "Content-Length: 0\r\n\r\n",
+        "Content-Length: 18\r\n\r\nGET / HTTP/1.1\r\n\r\n",
+        CHUNKED "\r\n12;x=y\r\nGET / HTTP/1.1\r\n\r\n\r\n0\r\na: b\r\n\r\n",
+    };
+    struct rj_ws_client client;
+    char sid[64];
+    open_polling(server, sid);
+    assert_true(rj_ws_connect(&client, server->port));
+    for (size_t i = 0; i < sizeof methods / sizeof *methods; i++) {
+        for (size_t j = 0; j < sizeof bodies / sizeof *bodies; j++) {
+            char text[512];
+            snprintf(text, sizeof text, "%s " POLLING " HTTP/1.1\r\nHost: a\r\n%s", methods[i], bodies[j]);
+            assert_true(rj_ws_send_str(&client, text));
+            assert_read(&client, 400, "{\"code\":2,\"message\":\"Bad handshake method\"}");
+            snprintf(text, sizeof text, "%s %s HTTP/1.1\r\nHost: a\r\n%s", methods[i], with_sid(POLLING, sid),
+                     bodies[j]);
+            assert_true(rj_ws_send_str(&client, text));
+            assert_read(&client, 500, "");
+        }
+    }
+    assert_true(rj_http_send(&client, "POST", with_sid(POLLING, sid), NULL, "4x"));
+    assert_read(&client, 200, "ok"); /* the session has not noticed */
+    rj_ws_disconnect(&client);
+}
+
+/* It may be the answer that keeps the body from being sent: so nobody can tell what follows. */
+static void a_refused_body_that_waits_for_a_word_is_not_awaited(void **state)
+{
+    struct server *server = *state;
+    struct rj_ws_client client;
+    assert_true(rj_ws_connect(&client, server->port));
+    assert_true(rj_http_send(&client, "PUT", POLLING, "Expect: 100-continue\r\nContent-Length: 5\r\n", NULL));
+    assert_read(&client, 400, "{\"code\":2,\"message\":\"Bad handshake method\"}");
+    assert_true(rj_ws_is_closed(&client, WAIT_MS));
+    rj_ws_disconnect(&client);
+}
+
+/* RFC 9112 §3.2: the forms that a server is asked in, and those that only proxies are. */
+static void a_target_may_name_the_server_too(void **state)
+{
+    struct server *server = *state;
+    static const char no_transport[] = "{\"code\":0,\"message\":\"Transport unknown\"}";
+    struct rj_ws_client client;
+    char sid[64], path[192];
+    open_polling(server, sid);
+    assert_answer(server, "GET", "http://a/engine.io/?EIO=4", NULL, NULL, 400, no_transport);
+    assert_answer(server, "GET", "http://elsewhere:1/engine.io/?EIO=4", NULL, NULL, 400, no_transport);
+    assert_answer(server, "GET", "HTTPS://[::1]/engine.io/?EIO=4", NULL, NULL, 400, no_transport);
+    assert_answer(server, "GET", "http://a", NULL, NULL, 404, "Not Found\n");
+    assert_answer(server, "GET", "http://a?EIO=4", NULL, NULL, 404, "Not Found\n");
+    snprintf(path, sizeof path, "http://a%s", with_sid(POLLING, sid));
+    assert_answer(server, "POST", path, NULL, "4hello", 200, "ok");
+    assert_answer(server, "GET", path, NULL, NULL, 200, "4hello");
+    assert_int_equal(rj_ws_open(&client, server->port, "http://a" WEBSOCKET, NULL), 101);
+    assert_echoes(&client);
+    rj_ws_disconnect(&client);
+}
+
+static void a_target_for_a_proxy_is_refused(void **state)
+{
+    struct server *server = *state;
+    static const char *const lines[] = {
+        "GET http://user@a" POLLING, "GET http://user:word@a" POLLING,
+        "GET http://" POLLING,       "GET ftp://a/",
+        "GET http://:80" POLLING,    "CONNECT a:80",
+        "CONNECT " POLLING,          "GET a:80",
+        "CONNECT http://a" POLLING,  "GET *",
+    };
+    for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
+        struct rj_ws_client client;
+        char text[256];
+        snprintf(text, sizeof text, "%s HTTP/1.1\r\nHost: a\r\n\r\n", lines[i]);
+        assert_true(rj_ws_connect(&client, server->port));
+        assert_true(rj_ws_send_str(&client, text));
+        assert_read(&client, 400, "");
+        assert_true(rj_ws_is_closed(&client, WAIT_MS));
+        rj_ws_disconnect(&client);
+    }
+}
+
+static void options_of_the_server_say_what_it_knows(void **state)
+{
+    struct server *server = *state;
+    static const char *const targets[] = {"*", "http://a"};
+    struct rj_http_answer answer;
+    struct rj_ws_client client;
+    assert_true(rj_ws_connect(&client, server->port));
+    for (size_t i = 0; i < 4; i++) { /* an offer of another protocol may be passed over (RFC 9110 §7.8) */
+        const char *offer = i < 2 ? NULL : "Connection: Upgrade\r\nUpgrade: h2c\r\n";
+        assert_true(rj_http_send(&client, "OPTIONS", targets[i % 2], offer, NULL));
+        assert_true(rj_http_read(&client, &answer, WAIT_MS));
+        assert_int_equal(answer.status, 200);
+        assert_int_equal(answer.body.len, 0);
+        assert_true(rj_http_has(&answer, "Allow: GET, HEAD, POST, OPTIONS\r\n"));
+        rj_http_free(&answer);
+    }
+    rj_ws_disconnect(&client);
+}
+
 static void only_allowed_origins_may_read_and_open_websockets(void **state)
 {
     struct server *server = *state;
@@ -243,6 +350,14 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_websocket_of_another_version_is_told_which_is_known, engineio_setup,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(other_methods_on_a_live_session_get_500, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(bodies_of_other_methods_are_read_and_refused, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_refused_body_that_waits_for_a_word_is_not_awaited, engineio_setup,
+                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_target_may_name_the_server_too, engineio_setup, engineio_teardown),
+    cmocka_unit_test_setup_teardown(a_target_for_a_proxy_is_refused, engineio_setup, engineio_teardown),
+    cmocka_unit_test_setup_teardown(options_of_the_server_say_what_it_knows, engineio_setup,
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(only_allowed_origins_may_read_and_open_websockets, engineio_setup_origins,
                                     engineio_teardown),

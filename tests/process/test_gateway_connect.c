@@ -69,6 +69,19 @@ static void the_broker_is_told_how_a_client_came(void **state)
     rj_ws_disconnect(&one.ws);
 }
 
+/* RFC 9112 §3.2.2: as if the client had named it in Host. */
+static void a_host_in_the_target_is_told_instead_of_host(void **state)
+{
+    struct stage *stage = *state;
+    struct guest one = {0};
+    const Rejoin__Handshake *said =
+        knock_with(stage, &one, "http://chat.example:81/socket.io/?EIO=4&transport=websocket&a=b", NULL);
+    assert_header(said, "host", "chat.example:81");
+    assert_string_equal(said->url, "/socket.io/?EIO=4&transport=websocket&a=b");
+    assert_false(said->secure);
+    rj_ws_disconnect(&one.ws);
+}
+
 static void a_url_is_told_as_the_client_wrote_it(void **state)
 {
     struct stage *stage = *state;
@@ -201,6 +214,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(who_comes_while_too_many_wait_loses_the_transport, setup_small,
                                     stage_teardown),
     cmocka_unit_test_setup_teardown(the_broker_is_told_how_a_client_came, setup, stage_teardown),
+    cmocka_unit_test_setup_teardown(a_host_in_the_target_is_told_instead_of_host, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(a_url_is_told_as_the_client_wrote_it, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(headers_are_told_up_to_8_kib_together, setup, stage_teardown),
     cmocka_unit_test_setup_teardown(auth_is_told_as_it_came_without_the_recoverys_part, setup,

@@ -77,8 +77,22 @@ static void what_has_no_clear_end_or_meaning_is_refused(void **state)
         {"GET / HTTP/1.0", "Host: a\r\nHost:\r\n", 400},
         {"GET / HTTP/1.1", "Host: a\r\nContent-Length: 0\r\n", 0},
         {"GET / HTTP/1.1", "Host: a\r\nContent-Length: 1\r\n", 400},
-        {"DELETE / HTTP/1.1", "Host: a\r\nContent-Length: 1\r\n", 400},
+        {"HEAD / HTTP/1.1", "Host: a\r\nContent-Length: 1\r\n", 400},
+        {"DELETE / HTTP/1.1", "Host: a\r\nContent-Length: 1\r\n", 0},
+        {"OPTIONS / HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 0},
+        {"PUT / HTTP/1.1", "Host: a\r\nContent-Length: 1\r\nTransfer-Encoding: chunked\r\n", 400},
+        {"PUT / HTTP/1.1", "Host: a\r\n", 0},
         {"GET / HTTP/1.1", "Host: a\r\nTransfer-Encoding: chunked\r\n", 400},
+        {"GET / HTTP/1.1", "Host:\r\n", 0},
+        {"GET / HTTP/1.1", "Host: [::1]:80\r\n", 0},
+        {"GET / HTTP/1.1", "Host: a b\r\n", 400},
+        {"GET / HTTP/1.1", "Host: a/b\r\n", 400},
+        {"GET / HTTP/1.0", "Host: a@b\r\n", 400},
+        {"GET http://a/ HTTP/1.1", "Host: b\r\n", 0},
+        {"GET http://a/ HTTP/1.0", "", 0},
+        {"GET http://a/ HTTP/1.1", "", 400},
+        {"GET http://a/ HTTP/1.1", "Host: a\r\nHost: a\r\n", 400},
+        {"GET http://a/ HTTP/1.1", "Host: a b\r\n", 400},
         {"POST / HTTP/1.1", "Host: a\r\n", 411},
         {"POST / HTTP/1.1", "Host: a\r\nContent-Length: 999999999999999999\r\n", 0},
         {"POST / HTTP/1.1", "Host: a\r\nContent-Length: 1000000000000000000\r\n", 400},
@@ -104,6 +118,42 @@ static void what_has_no_clear_end_or_meaning_is_refused(void **state)
         unsigned status = read_into(&arena, text, &request);
         if (status != cases[i].status)
             fail_msg("%u instead of %u: %s", status, cases[i].status, text);
+        rj_arena_free(&arena);
+    }
+}
+
+/* RFC 9112 §3.2.2: the target's word counts for more than Host. */
+static void who_is_asked_is_said_by_the_target_or_by_host(void **state)
+{
+    (void)state;
+    static const struct {
+        const char *line, *host, *authority, *path, *url;
+        size_t n_args;
+        bool is_to_server;
+    } cases[] = {
+        {"GET /a?b", "Host: c:1\r\n", "c:1", "/a", "/a?b", 1, false},
+        {"GET http://d:2/a?b", "Host: c:1\r\n", "d:2", "/a", "/a?b", 1, false},
+        {"GET https://d/%61?b&c=%64", "Host: c\r\n", "d", "/a", "/%61?b&c=%64", 2, false},
+        {"GET http://d", "Host:\r\n", "d", "/", "/", 0, false},
+        {"GET http://d?b", "Host:\r\n", "d", "/", "/?b", 1, false},
+        {"GET /", "Host:\r\n", "", "/", "/", 0, false},
+        {"OPTIONS *", "Host: c\r\n", "c", "*", "*", 0, true},
+        {"OPTIONS http://d", "Host: c\r\n", "d", "*", "*", 0, true},
+        {"OPTIONS http://d/", "Host: c\r\n", "d", "/", "/", 0, false},
+        {"OPTIONS /*", "Host: c\r\n", "c", "/*", "/*", 0, false},
+        {"OPTIONS /%2a", "Host: c\r\n", "c", "/*", "/%2a", 0, false},
+    };
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct rj_arena arena = {0};
+        struct rj_request request;
+        char text[256];
+        snprintf(text, sizeof text, "%s HTTP/1.1\r\n%s\r\n", cases[i].line, cases[i].host);
+        assert_int_equal(read_into(&arena, text, &request), 0);
+        assert_span(request.authority, cases[i].authority);
+        assert_span(request.path, cases[i].path);
+        assert_span(request.url, cases[i].url);
+        assert_int_equal(request.n_args, cases[i].n_args);
+        assert_int_equal(request.is_to_server, cases[i].is_to_server);
         rj_arena_free(&arena);
     }
 }
@@ -165,11 +215,25 @@ static void all_headers_can_be_listed(void **state)
     assert_listed("GET / HTTP/1.0\r\n\r\n", 1000, NULL, 0);
 }
 
+/* Also where none came. */
+static void the_listed_host_is_who_is_asked(void **state)
+{
+    (void)state;
+    static const char *const asked[] = {"host", "b:2", "x", "y"};
+    static const char *const unsaid[] = {"x", "y", "host", ""};
+    assert_listed("GET http://b:2/ HTTP/1.1\r\nx: y\r\nHOST: a\r\n\r\n", 1000, asked, 2);
+    assert_listed("GET http://b:2/ HTTP/1.0\r\nx: y\r\n\r\n", 1000, asked, 2);
+    assert_listed("GET / HTTP/1.1\r\nx: y\r\nHost: b:2\r\n\r\n", 1000, asked, 2);
+    assert_listed("GET / HTTP/1.1\r\nx: y\r\nHost:\r\n\r\n", 1000, unsaid, 2);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(everything_that_handlers_go_by_is_read),
     cmocka_unit_test(what_has_no_clear_end_or_meaning_is_refused),
+    cmocka_unit_test(who_is_asked_is_said_by_the_target_or_by_host),
     cmocka_unit_test(who_ends_the_connection_says_so),
     cmocka_unit_test(all_headers_can_be_listed),
+    cmocka_unit_test(the_listed_host_is_who_is_asked),
 };
 
 RJ_TEST_MAIN(tests)
