@@ -44,16 +44,19 @@ static bool send_acks(void *ctx, const struct ack *acks, size_t n)
     return true;
 }
 
+/* What a life needs so that it surely comes past a point. */
+enum need { NOTHING, LIMITS, RETENTION };
+
 struct point {
     const char *name, *action;
     unsigned passages; /* that a life surely has */
-    bool of_limits;    /* which a life without limits does not pass */
+    enum need need;
 };
 
 /* What a writer does, and what is done to it. */
 struct life {
     uint64_t seed;
-    bool has_limits;
+    bool has_limits, has_retention;
     char fault[64];
 };
 
@@ -68,6 +71,7 @@ _Noreturn static void write_until_killed(const struct fixture *f, const struct l
         .counter = counter,
         .in_flight = 300,
         .has_limits = life->has_limits,
+        .has_retention = life->has_retention,
         .tell = send_acks,
         .ctx = &pipe,
     };
@@ -151,7 +155,8 @@ static void one_checker(struct fixture *f, struct journal *journal, const char *
 static struct life choose_life(const struct point *point, uint64_t *random)
 {
     struct life life = {.seed = next_random(random) | 1};
-    life.has_limits = point->of_limits || next_random(random) % 2;
+    life.has_retention = point->need == RETENTION;
+    life.has_limits = point->need == LIMITS || (next_random(random) % 2 && !life.has_retention);
     if (point->name)
         snprintf(life.fault, sizeof life.fault, "%s:%u=%s", point->name,
                  (unsigned)(next_random(random) % point->passages), point->action);
@@ -196,12 +201,12 @@ static void nothing_acknowledged_is_lost_by_kills_at_random_moments(void **state
 static void nothing_acknowledged_is_lost_by_kills_at_fault_points(void **state)
 {
     const struct point points[] = {
-        {"store.begin.fail", "fail", 8, false},    {"store.commit.after", "kill", 8, false},
-        {"store.commit.before", "kill", 8, false}, {"store.commit.fail", "fail", 8, false},
-        {"store.create.mid", "kill", 1, false},    {"store.epoch.after", "kill", 1, false},
-        {"store.put.fail", "fail", 400, false},    {"store.purge.mid", "kill", 20, true},
-        {"store.forget.mid", "kill", 20, true},    {"store.sweep.mid", "kill", 60, true},
-        {"store.sweep.wrap", "kill", 2, true},     {"store.trim.mid", "kill", 20, true},
+        {"store.begin.fail", "fail", 8, NOTHING},    {"store.commit.after", "kill", 8, NOTHING},
+        {"store.commit.before", "kill", 8, NOTHING}, {"store.commit.fail", "fail", 8, NOTHING},
+        {"store.create.mid", "kill", 1, NOTHING},    {"store.epoch.after", "kill", 1, NOTHING},
+        {"store.put.fail", "fail", 400, NOTHING},    {"store.purge.mid", "kill", 20, RETENTION},
+        {"store.forget.mid", "kill", 20, LIMITS},    {"store.sweep.mid", "kill", 60, LIMITS},
+        {"store.sweep.wrap", "kill", 2, LIMITS},     {"store.trim.mid", "kill", 20, LIMITS},
     };
     run_cycles(*state, points, sizeof points / sizeof points[0]);
 }

@@ -206,13 +206,13 @@ static size_t pick(void *ctx, struct rj_span key)
 static enum rj_status open_store(struct writer *w, const struct writing *writing)
 {
     const uint32_t pending[] = {20, 300, 3000};
-    const uint64_t retention_ms[] = {0, 3, 50};
+    const uint64_t retention_ms[] = {3, 50, 0};
     struct rj_buf why = {0};
     struct rj_store_options options = {
         .path = writing->path,
         .map_bytes = writing->map_bytes,
         .index_pending = pending[next_random(&w->random) % 3],
-        .retention_ms = retention_ms[next_random(&w->random) % 3],
+        .retention_ms = retention_ms[next_random(&w->random) % (writing->has_retention ? 2 : 3)],
     };
     if (writing->has_limits) {
         /* So that rooms without limits keep everything: what they lack then is lost. */

@@ -14,7 +14,8 @@ struct writing {
     uint64_t random;    /* seed; decides about the other options too */
     uint64_t counter;   /* the highest value that was put before */
     size_t in_flight;   /* appends that wait at most */
-    bool has_limits;    /* rooms from JOURNAL_LIMITED on keep little, and are purged */
+    bool has_limits;    /* rooms from JOURNAL_LIMITED on keep little, and are purged; no retention then */
+    bool has_retention; /* surely: else the seed decides */
     /* Called with what was acknowledged in one turn; false ends the writing. */
     bool (*tell)(void *ctx, const struct ack *acks, size_t n);
     void *ctx;
