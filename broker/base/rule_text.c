@@ -1,14 +1,8 @@
 #include "broker/base/rule_text.h"
 
-#include <ctype.h>
-
 #include "broker/rooms/room.h"
 #include "proto/base/mem.h"
 #include "proto/wire.h"
-
-const struct rj_rule_unit rj_rule_times[] = {
-    {"ms", 1}, {"", 1}, {"s", 1000}, {"m", 60 * 1000}, {"h", 3600 * 1000}, {"d", 86400 * 1000}, {0}};
-const struct rj_rule_unit rj_rule_counts[] = {{"", 1}, {"k", 1000}, {"m", 1000000}, {"g", 1000000000}, {0}};
 
 /* ------------------------------------------------------------------------------------------ words */
 
@@ -25,24 +19,6 @@ bool rj_rule_has_prefix(struct rj_span word, const char *prefix)
 {
     size_t len = strlen(prefix);
     return word.len >= len && memcmp(word.data, prefix, len) == 0;
-}
-
-bool rj_rule_number(struct rj_span text, const struct rj_rule_unit *units, uint64_t *out)
-{
-    uint64_t value = 0;
-    size_t at = 0;
-    bool is_over = false;
-    for (; at < text.len && isdigit(text.data[at]); at++)
-        is_over |= __builtin_mul_overflow(value, 10U, &value) ||
-                   __builtin_add_overflow(value, (unsigned)(text.data[at] - '0'), &value);
-    if (at == 0)
-        return false;
-    while (units->name && !rj_span_is(rj_span_from(text, at), units->name))
-        units++;
-    if (!units->name || is_over || __builtin_mul_overflow(value, units->factor, &value))
-        return false;
-    *out = value;
-    return true;
 }
 
 const char *rj_rule_pattern(const char **at, struct rj_span *pattern)

@@ -11,22 +11,10 @@
 
 #include "proto/base/span.h"
 
-/* What may stand behind a number; the list ends with a NULL name. */
-struct rj_rule_unit {
-    const char *name;
-    uint64_t factor;
-};
-
-extern const struct rj_rule_unit rj_rule_times[];  /* to milliseconds: ms, s, m, h, d; none: ms */
-extern const struct rj_rule_unit rj_rule_counts[]; /* k, m, g, 1000-based; none: 1 */
-
 /* The next word of the text, which moves on; empty at its end. */
 struct rj_span rj_rule_word(const char **at);
 
 bool rj_rule_has_prefix(struct rj_span word, const char *prefix);
-
-/* False: no whole number with one of the units behind it, or one above 64 bits. */
-bool rj_rule_number(struct rj_span text, const struct rj_rule_unit *units, uint64_t *out);
 
 /* Takes the first word as the pattern, or `namespace=/NAME`. What is wrong with it; NULL: nothing. `*nsp` has
  * no data until a namespace was named. */

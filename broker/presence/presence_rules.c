@@ -3,6 +3,7 @@
 #include <stdlib.h>
 
 #include "proto/base/mem.h"
+#include "proto/base/quantity.h"
 
 /* A rule as it stands in its text. */
 struct parsed {
@@ -26,10 +27,11 @@ static const char *parse_grace(struct rj_span word, struct parsed *out)
     if (out->has_grace)
         return "sets a grace twice";
     out->has_grace = true;
-    bool is_number = rj_rule_number(rj_span_from(word, strlen("grace=")), rj_rule_times, &out->grace_ms);
-    return is_number && out->grace_ms <= RJ_PRESENCE_GRACE_MOST_MS
+    struct rj_span value = rj_span_from(word, strlen("grace="));
+    return !rj_quantity_parse(RJ_QUANTITY_TIME, value, &out->grace_ms) &&
+                   out->grace_ms <= RJ_PRESENCE_GRACE_MOST_MS
                ? NULL
-               : "has a grace that is no whole number with ms, s, m or h, of at most a day";
+               : "has a grace that is no whole number with " RJ_QUANTITY_TIME_UNITS ", of at most a day";
 }
 
 static const char *parse_burst(struct rj_span word, struct parsed *out)
@@ -37,8 +39,8 @@ static const char *parse_burst(struct rj_span word, struct parsed *out)
     if (out->has_burst)
         return "sets a burst twice";
     out->has_burst = true;
-    bool is_number = rj_rule_number(rj_span_from(word, strlen("burst=")), rj_rule_counts, &out->burst);
-    return is_number && out->burst <= RJ_PRESENCE_BURST_MOST
+    struct rj_span value = rj_span_from(word, strlen("burst="));
+    return !rj_quantity_parse(RJ_QUANTITY_COUNT, value, &out->burst) && out->burst <= RJ_PRESENCE_BURST_MOST
                ? NULL
                : "has a burst that is no whole number (k or m may follow it) of at most 1m";
 }

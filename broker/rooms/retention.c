@@ -4,6 +4,7 @@
 
 #include "broker/base/rule_text.h"
 #include "proto/base/mem.h"
+#include "proto/base/quantity.h"
 
 /* ------------------------------------------------------------------------------------------ text */
 
@@ -14,20 +15,25 @@ struct parsed {
     bool has_age, has_count, has_bytes;
 };
 
-static const char *parse_limit(struct rj_span word, const char *prefix, const struct rj_rule_unit *units,
+/* `*is_given` becomes true. NULL, or what is wrong: `wrong` for a text that is no such number. */
+static const char *parse_limit(struct rj_span word, const char *prefix, enum rj_quantity quantity,
                                uint64_t *out, bool *is_given, const char *wrong)
 {
     if (*is_given)
         return "sets a limit twice";
     *is_given = true;
-    return rj_rule_number(rj_span_from(word, strlen(prefix)), units, out) ? NULL : wrong;
+    switch (rj_quantity_parse(quantity, rj_span_from(word, strlen(prefix)), out)) {
+    case RJ_OK: return NULL;
+    case RJ_TOO_LARGE: return "has a number above 64 bits";
+    default: return wrong;
+    }
 }
 
 static const char *parse_age(struct rj_span word, struct parsed *out)
 {
     const uint64_t most = 36500 * 86400000ULL;
-    const char *wrong = parse_limit(word, "age=", rj_rule_times, &out->limits.age_ms, &out->has_age,
-                                    "has an age that is no whole number with ms, s, m, h or d");
+    const char *wrong = parse_limit(word, "age=", RJ_QUANTITY_TIME, &out->limits.age_ms, &out->has_age,
+                                    "has an age that is no whole number with " RJ_QUANTITY_TIME_UNITS);
     return !wrong && out->limits.age_ms > most ? "has an age above 36500 days" : wrong;
 }
 
@@ -36,11 +42,11 @@ static const char *parse_word(struct rj_span word, struct parsed *out)
     if (rj_rule_has_prefix(word, "age="))
         return parse_age(word, out);
     if (rj_rule_has_prefix(word, "count="))
-        return parse_limit(word, "count=", rj_rule_counts, &out->limits.count, &out->has_count,
-                           "has a count that is no whole number (k, m or g may follow it)");
+        return parse_limit(word, "count=", RJ_QUANTITY_COUNT, &out->limits.count, &out->has_count,
+                           "has a count that is no whole number (" RJ_QUANTITY_COUNT_UNITS " may follow it)");
     if (rj_rule_has_prefix(word, "bytes="))
-        return parse_limit(word, "bytes=", rj_rule_counts, &out->limits.bytes, &out->has_bytes,
-                           "has bytes that are no whole number (k, m or g may follow it)");
+        return parse_limit(word, "bytes=", RJ_QUANTITY_BYTES, &out->limits.bytes, &out->has_bytes,
+                           "has bytes that are no whole number (" RJ_QUANTITY_BYTES_UNITS " may follow it)");
     if (!rj_rule_has_prefix(word, "namespace="))
         return "has a word that is none of namespace=, age=, count= and bytes=";
     return rj_rule_namespace(word, &out->nsp);

@@ -1,12 +1,12 @@
 #include "proto/base/settings.h"
 
-#include <ctype.h>
 #include <errno.h>
 #include <stdlib.h>
 
 #include <yaml.h>
 
 #include "proto/base/mem.h"
+#include "proto/base/quantity.h"
 #include "proto/base/settings_help.h"
 
 enum { LARGEST_FILE = 1 << 20 };
@@ -69,25 +69,32 @@ static size_t count(const struct rj_setting *table)
  *
  * Each parse_* returns NULL and leaves the result in its out-parameter, or what is wrong with the text. */
 
-static const char *parse_u64(const struct rj_setting *setting, const char *text, uint64_t *out,
-                             struct rj_buf *why)
+/* What a number of each type is, and what is said of a text that is none. */
+static const struct {
+    enum rj_quantity quantity;
+    const char *wrong;
+} numbers[] = {
+    [RJ_SETTING_COUNT] = {RJ_QUANTITY_COUNT,
+                          "is no whole number (" RJ_QUANTITY_COUNT_UNITS " may follow it)"},
+    [RJ_SETTING_TIME] = {RJ_QUANTITY_TIME,
+                         "is no time: a whole number with " RJ_QUANTITY_TIME_UNITS " (none: ms)"},
+    [RJ_SETTING_BYTES] = {RJ_QUANTITY_BYTES,
+                          "is no size: a whole number with " RJ_QUANTITY_BYTES_UNITS " (none: bytes)"},
+};
+
+static const char *parse_number(const struct rj_setting *setting, const char *text, uint64_t *out,
+                                struct rj_buf *why)
 {
+    const enum rj_quantity quantity = numbers[setting->type].quantity;
     uint64_t value = 0;
-    bool is_over = false;
-    const char *at = text;
-    for (; isdigit((unsigned char)*at); at++)
-        is_over |= __builtin_mul_overflow(value, 10U, &value) ||
-                   __builtin_add_overflow(value, (unsigned)(*at - '0'), &value);
-    bool has_digits = at > text;
-    uint64_t factor = *at == 'k' ? 1000 : *at == 'm' ? 1000000 : *at == 'g' ? 1000000000 : 1;
-    if (factor > 1)
-        at++;
-    is_over |= __builtin_mul_overflow(value, factor, &value);
-    if (!has_digits || *at)
-        return "is no whole number (k, m or g may follow it)";
-    if (is_over || value < setting->least || value > setting->most) {
-        rj_buf_printf(why, "is not within %llu to %llu", (unsigned long long)setting->least,
-                      (unsigned long long)setting->most);
+    enum rj_status status = rj_quantity_parse(quantity, rj_span_str(text), &value);
+    if (status == RJ_BAD_REQUEST)
+        return numbers[setting->type].wrong;
+    if (status || value < setting->least || value > setting->most) {
+        rj_buf_put_str(why, "is not within ");
+        rj_quantity_print(quantity, setting->least, why);
+        rj_buf_put_str(why, " to ");
+        rj_quantity_print(quantity, setting->most, why);
         return rj_buf_cstr(why);
     }
     *out = value;
@@ -199,7 +206,9 @@ static const char *store(const struct rj_setting *setting, const char *text, voi
         free(*(char **)field);
         *(char **)field = rj_strndup(text, strlen(text));
         return NULL;
-    case RJ_SETTING_U64: return parse_u64(setting, text, field, why);
+    case RJ_SETTING_COUNT:
+    case RJ_SETTING_TIME:
+    case RJ_SETTING_BYTES: return parse_number(setting, text, field, why);
     case RJ_SETTING_BOOL: return parse_bool(text, field);
     case RJ_SETTING_CHOICE: return parse_choice(setting, text, field, why);
     case RJ_SETTING_LIST: break;

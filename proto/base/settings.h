@@ -16,10 +16,13 @@
 
 enum rj_setting_type {
     RJ_SETTING_TEXT, /* field: char *, owned by the struct; NULL when unset and without a default */
-    RJ_SETTING_U64,  /* field: uint64_t; `least` and `most` bound it; k, m, g (1000-based) may follow */
-    RJ_SETTING_BOOL, /* field: bool; true/false, yes/no, on/off; a bare flag means true */
-    RJ_SETTING_LIST, /* field: char **, NULL-terminated, owned; comma-separated, or a YAML sequence. An empty
-                        text gives an empty list. */
+    /* field: uint64_t, bounded by `least` and `most`, with the units of quantity.h */
+    RJ_SETTING_COUNT, /* N, 10k */
+    RJ_SETTING_TIME,  /* milliseconds: 500, 30s, 7d */
+    RJ_SETTING_BYTES, /* 4096, 64KiB, 4MB */
+    RJ_SETTING_BOOL,  /* field: bool; true/false, yes/no, on/off; a bare flag means true */
+    RJ_SETTING_LIST,  /* field: char **, NULL-terminated, owned; comma-separated, or a YAML sequence. An empty
+                         text gives an empty list. */
     RJ_SETTING_CHOICE, /* field: unsigned, an index into `choices` ("a|b|c") */
 };
 
@@ -28,9 +31,9 @@ struct rj_setting {
     enum rj_setting_type type;
     size_t field;         /* offsetof */
     const char *fallback; /* the default as text; NULL: unset (TEXT, LIST) */
-    uint64_t least, most; /* U64 */
+    uint64_t least, most; /* COUNT, TIME (in ms), BYTES */
     const char *choices;  /* CHOICE */
-    const char *unit;     /* for --help: "ms", "bytes"; may be NULL */
+    const char *unit;     /* TEXT, LIST: what --help shows for the value: "dir"; may be NULL */
     const char *help;     /* one line */
     bool required;
     const char *(*check)(

@@ -2,6 +2,8 @@
 
 #include <ctype.h>
 
+#include "proto/base/quantity.h"
+
 enum { HELP_COLUMN = 34, HELP_WIDTH = 100 };
 
 const char *rj_settings_variable(const struct rj_setting *setting, struct rj_buf *out)
@@ -38,9 +40,12 @@ static void put_placeholder(struct rj_buf *out, const struct rj_setting *setting
         rj_buf_put_str(out, ",…");
         return;
     case RJ_SETTING_TEXT:
-    case RJ_SETTING_U64:
         rj_buf_put_u8(out, ' ');
-        put_upper(out, setting->unit ? setting->unit : setting->type == RJ_SETTING_U64 ? "N" : "TEXT");
+        put_upper(out, setting->unit ? setting->unit : "TEXT");
+        return;
+    case RJ_SETTING_COUNT: rj_buf_put_str(out, " N"); return;
+    case RJ_SETTING_TIME: rj_buf_put_str(out, " TIME"); return;
+    case RJ_SETTING_BYTES: rj_buf_put_str(out, " BYTES"); return;
     }
 }
 
@@ -85,8 +90,7 @@ static void print_setting(FILE *out, const struct rj_setting *setting)
     if (setting->required)
         rj_buf_put_str(&right, " (required)");
     else if (setting->fallback && *setting->fallback)
-        rj_buf_printf(&right, " (default: %s%s%s)", setting->fallback, setting->unit ? " " : "",
-                      setting->unit ? setting->unit : "");
+        rj_buf_printf(&right, " (default: %s)", setting->fallback);
     fwrite(left.data, 1, left.len, out);
     print_wrapped(out, count_characters(rj_buf_span(&left)), rj_buf_cstr(&right));
     rj_buf_free(&left);
@@ -120,8 +124,10 @@ void rj_settings_print_help(FILE *out, const struct rj_settings_program *program
     const struct rj_setting *example = program->table->name ? program->table : general;
     fprintf(out,
             "\n--%s may also be given as %s in the environment or as `%s: …` in the file;\nso may every "
-            "other setting. A flag beats the environment, and that beats the file.\nNumbers take k, m and g "
-            "(1000, a million, a thousand million).\n",
+            "other setting. A flag beats the environment, and that beats the file.\nA TIME is a number "
+            "with " RJ_QUANTITY_TIME_UNITS " (none: ms), BYTES one with\n" RJ_QUANTITY_BYTES_UNITS
+            " (none: bytes); other numbers take " RJ_QUANTITY_COUNT_UNITS
+            "\n(a thousand, a million, a thousand million).\n",
             example->name, rj_settings_variable(example, &variable), example->name);
     rj_buf_free(&variable);
 }

@@ -295,7 +295,8 @@ static void wrong_usage_is_told_with_exit_2(void **state)
         {"$ctl", "command is missing"},
         {"$ctl dance", "no command dance"},
         {"$ctl --dance", "--dance"},
-        {"$ctl --timeout soon stats", "milliseconds"},
+        {"$ctl --timeout soon stats", "takes a time"},
+        {"$ctl --timeout 25h stats", "takes a time"},
         {"${ctl%% *} stats", "--broker is missing"},
         {"${ctl%% *} --broker lobby stats", "no endpoint"},
         {"$ctl publish lobby hello", "'\"hello\"'"},
@@ -335,7 +336,7 @@ static void a_broker_that_is_not_there_is_told_after_the_timeout(void **state)
     struct outcome outcome;
     run(*state, &outcome, "${ctl%% *} --broker ${broker}-nobody --timeout 100 stats");
     expect_said(&outcome, 1, "no broker answers at");
-    run(*state, &outcome, "${ctl%% *} --broker ${broker}-nobody --timeout 100 publish lobby 1");
+    run(*state, &outcome, "${ctl%% *} --broker ${broker}-nobody --timeout 100ms publish lobby 1");
     expect_said(&outcome, 1, "timeout");
 }
 

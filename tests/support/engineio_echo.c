@@ -158,13 +158,13 @@ struct conf {
 #define FIELD(name) offsetof(struct conf, name)
 #define TIME(text, member, usual)                                                                            \
     {                                                                                                        \
-        .name = (text), .type = RJ_SETTING_U64, .field = FIELD(member), .fallback = (usual), .least = 10,    \
-        .most = 86400000, .unit = "ms", .help = "as of rejoin-gateway"                                       \
+        .name = (text), .type = RJ_SETTING_TIME, .field = FIELD(member), .fallback = (usual), .least = 10,   \
+        .most = 86400000, .help = "as of rejoin-gateway"                                                     \
     }
 
 #define LIMIT(text, member, usual)                                                                           \
     {                                                                                                        \
-        .name = (text), .type = RJ_SETTING_U64, .field = FIELD(member), .fallback = (usual), .least = 1,     \
+        .name = (text), .type = RJ_SETTING_COUNT, .field = FIELD(member), .fallback = (usual), .least = 1,   \
         .most = 1 << 29, .help = "as of rejoin-gateway"                                                      \
     }
 

@@ -6,6 +6,7 @@
 
 #include "broker/conf.h"
 #include "gateway/conf.h"
+#include "proto/base/quantity.h"
 #include "tests/support/test.h"
 
 #define BEYOND_ALL "99999999999999999999"
@@ -104,14 +105,25 @@ static void assert_refused(const struct program *program, const char *flag, uint
     free(why);
 }
 
-static void try_bounds(const struct program *program, const char *flag)
+/* A bound as the program tells it; the rest of the text is cut off. */
+static uint64_t read_bound(enum rj_quantity quantity, const char *text)
 {
-    unsigned long long least, most;
+    uint64_t value = 0;
+    struct rj_span bound = rj_span_of(text, strcspn(text, " \n"));
+    assert_int_equal(rj_quantity_parse(quantity, bound, &value), RJ_OK);
+    return value;
+}
+
+static void try_bounds(const struct program *program, const char *flag, enum rj_quantity quantity)
+{
+    static const char within[] = "is not within ", to[] = " to ";
     struct run run = run_with(program, flag, BEYOND_ALL);
-    const char *bounds = strstr(run.text, "is not within ");
+    const char *bounds = strstr(run.text, within), *second = bounds ? strstr(bounds, to) : NULL;
     assert_int_equal(run.outcome, RJ_SETTINGS_WRONG);
-    if (!bounds || sscanf(bounds, "is not within %llu to %llu", &least, &most) != 2)
+    if (!second)
         fail_msg("%s does not tell its bounds: %s", flag, run.text);
+    uint64_t least = read_bound(quantity, bounds + strlen(within));
+    uint64_t most = read_bound(quantity, second + strlen(to));
     free(run.text);
     assert_true(least < most);
     assert_taken(program, flag, least);
@@ -122,13 +134,17 @@ static void try_bounds(const struct program *program, const char *flag)
 }
 
 /* The flag of a line of --help, when its value is a number; cuts the line. */
-static char *flag_of_number(char *line)
+static char *flag_of_number(char *line, enum rj_quantity *quantity)
 {
-    static const char *const units[] = {"N", "MS", "BYTES"};
-    char *flag = strtok(line, " "), *unit = flag ? strtok(NULL, " ") : NULL;
-    for (size_t i = 0; unit && i < sizeof units / sizeof *units; i++)
-        if (strncmp(flag, "--", 2) == 0 && strcmp(unit, units[i]) == 0)
+    static const char *const values[] = {
+        [RJ_QUANTITY_COUNT] = "N", [RJ_QUANTITY_TIME] = "TIME", [RJ_QUANTITY_BYTES] = "BYTES"};
+    char *flag = strtok(line, " "), *value = flag ? strtok(NULL, " ") : NULL;
+    for (unsigned i = 0; value && i < sizeof values / sizeof *values; i++) {
+        if (strncmp(flag, "--", 2) == 0 && strcmp(value, values[i]) == 0) {
+            *quantity = (enum rj_quantity)i;
             return flag;
+        }
+    }
     return NULL;
 }
 
@@ -139,9 +155,10 @@ static unsigned try_all(const struct program *program)
     char *rest = help.text, *line;
     assert_int_equal(help.outcome, RJ_SETTINGS_EXIT);
     while ((line = strsep(&rest, "\n"))) {
-        char *flag = flag_of_number(line);
+        enum rj_quantity quantity;
+        char *flag = flag_of_number(line, &quantity);
         if (flag)
-            try_bounds(program, flag);
+            try_bounds(program, flag, quantity);
         tried += flag != NULL;
     }
     free(help.text);

@@ -22,14 +22,14 @@ static size_t room(const struct rj_retention *retention, const char *name)
 
 static void a_rule_sets_what_it_says(void **state)
 {
-    char *texts[] = {"chat:* age=7d count=1k bytes=10m", "  dm  count=5 ", "a age=500", "b age=0", NULL};
+    char *texts[] = {"chat:* age=7d count=1k bytes=10MiB", "  dm  count=5 ", "a age=500", "b age=0", NULL};
     struct rj_retention retention;
     (void)state;
     rj_retention_init(&retention, texts);
     assert_int_equal(retention.n, 4);
     assert_int_equal(retention.limits[0].age_ms, 7 * 86400000ULL);
     assert_int_equal(retention.limits[0].count, 1000);
-    assert_int_equal(retention.limits[0].bytes, 10000000);
+    assert_int_equal(retention.limits[0].bytes, 10 << 20);
     assert_int_equal(retention.limits[1].age_ms, 0);
     assert_int_equal(retention.limits[1].count, 5);
     assert_int_equal(retention.limits[2].age_ms, 500);
@@ -100,10 +100,12 @@ static void what_is_wrong_is_told(void **state)
         {"a namespace=/x", "sets no limit (age=, count= or bytes=)"},
         {"a count=", "has a count that is no whole number (k, m or g may follow it)"},
         {"a count=-1", "has a count that is no whole number (k, m or g may follow it)"},
-        {"a count=99999999999999999999", "has a count that is no whole number (k, m or g may follow it)"},
-        {"a age=7w", "has an age that is no whole number with ms, s, m, h or d"},
+        {"a count=99999999999999999999", "has a number above 64 bits"},
+        {"a age=7y", "has an age that is no whole number with ms, s, m, h, d or w"},
         {"a age=36501d", "has an age above 36500 days"},
-        {"a bytes=1x", "has bytes that are no whole number (k, m or g may follow it)"},
+        {"a age=5215w", "has an age above 36500 days"},
+        {"a age=99999999999999999w", "has a number above 64 bits"},
+        {"a bytes=1x", "has bytes that are no whole number (kB, MB, GB, KiB, MiB or GiB may follow it)"},
         {"a count=1 count=2", "sets a limit twice"},
         {"a keep=1", "has a word that is none of namespace=, age=, count= and bytes="},
         {"a count=1 namespace=b", "names a namespace that does not begin with / or is too long"},
@@ -113,6 +115,7 @@ static void what_is_wrong_is_told(void **state)
     for (size_t i = 0; i < sizeof cases / sizeof cases[0]; i++)
         assert_string_equal(rj_retention_check(cases[i].text), cases[i].wrong);
     assert_null(rj_retention_check("a age=1d count=3k bytes=9g namespace=/b"));
+    assert_null(rj_retention_check("a age=2w bytes=9GiB"));
 }
 
 static void flag_and_environment_take_a_list_of_rules(void **state)

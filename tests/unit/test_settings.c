@@ -9,6 +9,8 @@ struct values {
     char *data;
     char *note;
     uint64_t size_bytes;
+    uint64_t lifetime_ms;
+    uint64_t rooms;
     bool recovery;
     char **origins;
     unsigned level;
@@ -23,12 +25,11 @@ static const struct rj_setting table[] = {
      .help = "folder of the store",
      .group = "Store"},
     {.name = "max-size",
-     .type = RJ_SETTING_U64,
+     .type = RJ_SETTING_BYTES,
      .field = offsetof(struct values, size_bytes),
      .fallback = "5000",
      .least = 10,
      .most = 2000000,
-     .unit = "bytes",
      .help = "the largest thing that is taken from anyone at all, told in so many words that it must be "
              "wrapped onto a second line"},
     {.name = "note",
@@ -36,6 +37,19 @@ static const struct rj_setting table[] = {
      .field = offsetof(struct values, note),
      .help = "a remark",
      .group = "Other"},
+    {.name = "lifetime",
+     .type = RJ_SETTING_TIME,
+     .field = offsetof(struct values, lifetime_ms),
+     .fallback = "24h",
+     .least = 1000,
+     .most = 3650 * 86400000ULL,
+     .help = "how long it lives"},
+    {.name = "rooms",
+     .type = RJ_SETTING_COUNT,
+     .field = offsetof(struct values, rooms),
+     .fallback = "0",
+     .most = 100000,
+     .help = "of one client"},
     {.name = "recovery",
      .type = RJ_SETTING_BOOL,
      .field = offsetof(struct values, recovery),
@@ -203,14 +217,14 @@ static void every_fault_is_told_by_where_it_stands(void **state)
         "--unknown: no such flag",
         "word: is no flag",
         "--log-level: 'loud' is none of debug|info|warn\n",
-        "REJOIN_MAX_SIZE: '3' is not within 10 to 2000000\n",
+        "REJOIN_MAX_SIZE: '3' is not within 10 to 2MB\n",
         "--max-size: needs a value\n",
         "--data: is required (or REJOIN_DATA, or `data:` in the file)\n",
     };
     for (size_t i = 0; i < sizeof others / sizeof *others; i++)
         if (!strstr(run.err, others[i]))
             fail_msg("not told: %sin\n%s", others[i], run.err);
-    static const char *const lines[] = {"2: max-size: 'huge' is no whole number",
+    static const char *const lines[] = {"2: max-size: 'huge' is no size: a whole number with",
                                         "3: nonsense: no such setting", "5: recovery: 'perhaps' is neither"};
     for (size_t i = 0; i < sizeof lines / sizeof *lines; i++) {
         snprintf(expected, sizeof expected, "%s:%s", path, lines[i]);
@@ -275,10 +289,12 @@ static void help_shows_every_flag_under_its_heading(void **state)
         "  --data DIR                      folder of the store (required)\n"
         "  --max-size BYTES                the largest thing that is taken from anyone at all, told in so\n"
         "                                  many words that it must be wrapped onto a second line (default:\n"
-        "                                  5000 bytes)\n"
+        "                                  5000)\n"
         "\n"
         "Other\n"
         "  --note TEXT                     a remark\n"
+        "  --lifetime TIME                 how long it lives (default: 24h)\n"
+        "  --rooms N                       of one client (default: 0)\n"
         "  --recovery on|off               replay what was missed (default: on)\n"
         "  --cors-origins ORIGIN,…         who may ask\n"
         "  --log-level debug|info|warn     least level (default: info)\n"
@@ -291,7 +307,9 @@ static void help_shows_every_flag_under_its_heading(void **state)
         "\n"
         "--data may also be given as REJOIN_DATA in the environment or as `data: …` in the file;\n"
         "so may every other setting. A flag beats the environment, and that beats the file.\n"
-        "Numbers take k, m and g (1000, a million, a thousand million).\n";
+        "A TIME is a number with ms, s, m, h, d or w (none: ms), BYTES one with\n"
+        "kB, MB, GB, KiB, MiB or GiB (none: bytes); other numbers take k, m or g\n"
+        "(a thousand, a million, a thousand million).\n";
     struct run run;
     (void)state;
     load(&run, ARGS("--wrong", "--help"), no_env);
@@ -347,6 +365,45 @@ static void yaml_fills_every_type(void **state)
     rj_buf_free(&faults);
 }
 
+static void times_and_sizes_take_units_wherever_they_stand(void **state)
+{
+    static const struct {
+        const char *text;
+        uint64_t ms;
+    } times[] = {{"300000", 300000}, {"5000ms", 5000},  {"90s", 90000},    {"15m", 900000},
+                 {"24h", 86400000},  {"7d", 604800000}, {"2w", 1209600000}};
+    struct run run;
+    struct values values;
+    struct rj_buf faults = {0};
+    (void)state;
+    for (size_t i = 0; i < sizeof times / sizeof *times; i++) {
+        char flag[64], variable[64], yaml[64];
+        snprintf(flag, sizeof flag, "--lifetime=%s", times[i].text);
+        snprintf(variable, sizeof variable, "REJOIN_LIFETIME=%s", times[i].text);
+        snprintf(yaml, sizeof yaml, "lifetime: %s\n", times[i].text);
+        load(&run, ARGS("--data", "x", flag), no_env);
+        assert_int_equal(run.values.lifetime_ms, times[i].ms);
+        rj_settings_free(table, &run.values);
+        load(&run, ARGS("--data", "x"), ENV(variable));
+        assert_int_equal(run.values.lifetime_ms, times[i].ms);
+        rj_settings_free(table, &run.values);
+        assert_int_equal(parse(yaml, &values, &faults), RJ_OK);
+        assert_int_equal(values.lifetime_ms, times[i].ms);
+    }
+    load(&run, ARGS("--data", "x", "--max-size", "64KiB", "--rooms", "3k"), no_env);
+    assert_int_equal(run.values.size_bytes, 65536);
+    assert_int_equal(run.values.rooms, 3000);
+    rj_settings_free(table, &run.values);
+    load(&run, ARGS("--data", "x", "--lifetime", "7 days"), ENV("REJOIN_MAX_SIZE=64kib"));
+    assert_int_equal(run.outcome, RJ_SETTINGS_WRONG);
+    assert_string_equal(
+        run.err, "REJOIN_MAX_SIZE: '64kib' is no size: a whole number with kB, MB, GB, KiB, MiB or GiB "
+                 "(none: bytes)\n"
+                 "--lifetime: '7 days' is no time: a whole number with ms, s, m, h, d or w (none: "
+                 "ms)\n");
+    rj_buf_free(&faults);
+}
+
 static void an_empty_file_sets_nothing(void **state)
 {
     static const char *const texts[] = {"", "\n\n", "# only a comment\n", "---\n", "---\n...\n", "{}\n"};
@@ -377,13 +434,29 @@ static void faults_of_the_file_are_told_with_their_line(void **state)
         {"note: \"a\\0b\"\n", "f:1: note contains a NUL\n"},
         {"note: a\n---\nnote: b\n", "f:2: only one document is expected\n"},
         {"note: *nowhere\n", "f:1: found undefined alias\n"},
-        {"note: a\nmax-size: 1\n", "f:2: max-size: '1' is not within 10 to 2000000\n"},
+        {"note: a\nmax-size: 1\n", "f:2: max-size: '1' is not within 10 to 2MB\n"},
         {"max-size: 99999999999999999999\n",
-         "f:1: max-size: '99999999999999999999' is not within 10 to 2000000\n"},
+         "f:1: max-size: '99999999999999999999' is not within 10 to 2MB\n"},
         {"max-size: 18446744073709551615g\n",
-         "f:1: max-size: '18446744073709551615g' is not within 10 to 2000000\n"},
-        {"max-size: -5\n", "f:1: max-size: '-5' is no whole number (k, m or g may follow it)\n"},
-        {"max-size: 5kb\n", "f:1: max-size: '5kb' is no whole number (k, m or g may follow it)\n"},
+         "f:1: max-size: '18446744073709551615g' is not within 10 to 2MB\n"},
+        {"note: a\nmax-size: -5\n",
+         "f:2: max-size: '-5' is no size: a whole number with kB, MB, GB, KiB, MiB "
+         "or GiB (none: bytes)\n"},
+        {"max-size: 5kb\n",
+         "f:1: max-size: '5kb' is no size: a whole number with kB, MB, GB, KiB, MiB or GiB "
+         "(none: bytes)\n"},
+        {"max-size: 3MiB\n", "f:1: max-size: '3MiB' is not within 10 to 2MB\n"},
+        {"\nlifetime: 1.5h\n",
+         "f:2: lifetime: '1.5h' is no time: a whole number with ms, s, m, h, d or w (none: ms)\n"},
+        {"lifetime: 5k\n",
+         "f:1: lifetime: '5k' is no time: a whole number with ms, s, m, h, d or w (none: ms)\n"},
+        {"lifetime: 7 d\n",
+         "f:1: lifetime: '7 d' is no time: a whole number with ms, s, m, h, d or w (none: ms)\n"},
+        {"lifetime: 999ms\n", "f:1: lifetime: '999ms' is not within 1s to 3650d\n"},
+        {"lifetime: 522w\n", "f:1: lifetime: '522w' is not within 1s to 3650d\n"},
+        {"lifetime: 99999999999999999w\n", "f:1: lifetime: '99999999999999999w' is not within 1s to 3650d\n"},
+        {"rooms: 5kB\n", "f:1: rooms: '5kB' is no whole number (k, m or g may follow it)\n"},
+        {"rooms: 101k\n", "f:1: rooms: '101k' is not within 0 to 100000\n"},
     };
     struct values values;
     struct rj_buf faults = {0};
@@ -430,6 +503,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(check_config_answers_and_exits),
     cmocka_unit_test(help_shows_every_flag_under_its_heading),
     cmocka_unit_test(yaml_fills_every_type),
+    cmocka_unit_test(times_and_sizes_take_units_wherever_they_stand),
     cmocka_unit_test(an_empty_file_sets_nothing),
     cmocka_unit_test(faults_of_the_file_are_told_with_their_line),
     cmocka_unit_test(broken_yaml_is_told_with_its_line),

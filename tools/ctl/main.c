@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "ctl.h"
+#include "proto/base/quantity.h"
 
 enum { DEFAULT_TIMEOUT_MS = 5000, LONGEST_TIMEOUT_MS = 24 * 60 * 60 * 1000 };
 
@@ -23,14 +24,15 @@ static void print_commands(const char *title, bool takes_folder)
 
 static void print_help(void)
 {
-    printf("usage: rejoinctl --broker ENDPOINT [--timeout MS] [--name NAME] COMMAND …\n"
+    printf("usage: rejoinctl --broker ENDPOINT [--timeout TIME] [--name NAME] COMMAND …\n"
            "       rejoinctl backup|check|dump … DIR\n");
     print_commands("commands to a broker", false);
     print_commands("commands on a data folder, which need no broker", true);
     printf("\noptions:\n"
            "  --broker ENDPOINT  the broker's --backends endpoint, as ipc:///run/rejoin/backends or "
            "tcp://127.0.0.1:5001\n"
-           "  --timeout MS       how long to wait for the connection, then for each answer (default %d)\n"
+           "  --timeout TIME     how long to wait for the connection, then for each answer (default %d ms;\n"
+           "                     500ms, 10s and 2m are times, and a number alone is of ms)\n"
            "  --name NAME        the name as a backend, within which publish ids are unique (default "
            "rejoinctl)\n"
            "  --help, --version\n\n"
@@ -103,8 +105,9 @@ static enum rj_ctl_exit run(int argc, char **argv)
         case 'b': ctl.broker = optarg; break;
         case 'n': ctl.name = optarg; break;
         case 't':
-            if (!rj_ctl_number(optarg, &timeout_ms) || timeout_ms > LONGEST_TIMEOUT_MS)
-                return misused("--timeout takes milliseconds, not ", optarg);
+            if (rj_quantity_parse(RJ_QUANTITY_TIME, rj_span_str(optarg), &timeout_ms) ||
+                timeout_ms > LONGEST_TIMEOUT_MS)
+                return misused("--timeout takes a time (500ms, 10s, at most a day), not ", optarg);
             ctl.timeout_ms = (int)timeout_ms;
             break;
         case 'h': print_help(); return RJ_CTL_DONE;
