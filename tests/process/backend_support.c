@@ -19,9 +19,9 @@ void broker_start(struct broker *broker)
                                 "--backends",
                                 broker->endpoint,
                                 "--ping",
-                                "100",
+                                "200",
                                 "--lease",
-                                "1000",
+                                "3000",
                                 NULL};
     assert_true(rj_process_start(&broker->process, argv, NULL, log));
     assert_true(rj_process_wait_ready(&broker->process, PATIENCE_MS));

@@ -33,15 +33,14 @@ int engineio_setup(void **state)
 
 int engineio_setup_quick(void **state)
 {
-    static const char *const flags[] = {"--ping-interval",
-                                        "150",
-                                        "--ping-timeout",
-                                        "150",
-                                        "--max-payload",
-                                        "10000",
-                                        "--upgrade-timeout",
-                                        "200",
-                                        NULL};
+    static const char *const flags[] = {"--ping-interval", "400", "--ping-timeout", "1000", "--max-payload",
+                                        "10000",           NULL};
+    return setup_with(state, flags);
+}
+
+int engineio_setup_brief_upgrade(void **state)
+{
+    static const char *const flags[] = {"--ping-interval", "25000", "--upgrade-timeout", "2000", NULL};
     return setup_with(state, flags);
 }
 
@@ -95,8 +94,8 @@ int engineio_teardown(void **state)
 {
     struct server *server = *state;
     int status = -1;
-    bool ended =
-        rj_process_signal(&server->process, SIGTERM) && rj_process_wait_end(&server->process, 10000, &status);
+    bool ended = rj_process_signal(&server->process, SIGTERM) &&
+                 rj_process_wait_end(&server->process, WAIT_MS, &status);
     if (!ended || status != 0)
         print_error("engineio-echo: ended=%d status=%d\n", ended, status);
     rj_process_kill(&server->process);

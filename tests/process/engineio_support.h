@@ -25,8 +25,10 @@ struct server {
 
 /* For cmocka: *state is a struct server with a limit of 10000 bytes and the reference's heartbeat … */
 int engineio_setup(void **state);
-/* … or one of 150 ms, and 200 ms for an upgrade; … */
+/* … or one of 400 ms, with a second for the pong; … */
 int engineio_setup_quick(void **state);
+/* … or two seconds for an upgrade; … */
+int engineio_setup_brief_upgrade(void **state);
 /* … or for the pages of http://good.example. */
 int engineio_setup_origins(void **state);
 /* … which may send cookies, and get one; … */

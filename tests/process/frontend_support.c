@@ -26,7 +26,7 @@ void start_gateway(struct system *system, const char *const env[])
                           NULL};
     snprintf(system->log, sizeof system->log, "%s/gateway.log", system->broker.folder);
     assert_true(rj_process_start(&system->gateway, argv, env, system->log));
-    assert_true(rj_process_wait_ready(&system->gateway, 10000));
+    assert_true(rj_process_wait_ready(&system->gateway, WAIT_MS));
     assert_true(rj_process_ready_value(&system->gateway, "listen", listen, sizeof listen));
     system->port = (uint16_t)atoi(strrchr(listen, ':') + 1);
     assert_true(rj_eventually(WAIT_MS, is_ready(system->port)));
@@ -75,7 +75,7 @@ int teardown(void **state)
     struct system *system = *state;
     int status = -1;
     bool is_clean = rj_process_signal(&system->gateway, SIGTERM) &&
-                    rj_process_wait_end(&system->gateway, 15000, &status) && status == 0;
+                    rj_process_wait_end(&system->gateway, WAIT_MS, &status) && status == 0;
     if (!is_clean)
         rj_test_show_file(system->log);
     rj_process_kill(&system->gateway);

@@ -9,7 +9,7 @@
 #include "tests/support/test.h"
 #include "tests/support/ws_client.h"
 
-enum { WAIT_MS = 10000, SOON_MS = 300, EPOCH = 7, HEAD = 40 };
+enum { WAIT_MS = 20000, SOON_MS = 300, EPOCH = 7, HEAD = 40 };
 
 struct guest {
     struct rj_ws_client ws;

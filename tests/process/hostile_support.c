@@ -191,7 +191,7 @@ int siege_teardown(void **state)
     if (siege->canary.fault)
         print_error("%s\n", siege->canary.fault);
     bool is_clean = rj_process_signal(&siege->gateway, SIGTERM) &&
-                    rj_process_wait_end(&siege->gateway, 15000, &status) && status == 0;
+                    rj_process_wait_end(&siege->gateway, WAIT_MS, &status) && status == 0;
     if (!is_clean)
         rj_test_show_file(siege->log);
     rj_process_kill(&siege->gateway);

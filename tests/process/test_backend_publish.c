@@ -196,7 +196,7 @@ static void a_handle_without_turns_for_a_lease_comes_back_by_itself(void **state
     struct broker *broker = *state;
     struct rejoin *sleeper = backend_open(broker, "one"), *other = backend_open(broker, "other");
     backend_publish(sleeper, "lobby", "0");
-    uint64_t end_ms = rj_test_now_ms() + 1500; /* the broker's lease is 1000 */
+    uint64_t end_ms = rj_test_now_ms() + 4500; /* the broker's lease is 3000 */
     while (rj_test_now_ms() < end_ms)
         rejoin_run_once(other, 20);
     assert_int_equal(backend_publish(sleeper, "lobby", "1").seq, 2);

@@ -109,7 +109,7 @@ static void a_job_may_be_answered_after_a_pause_without_turns(void **state)
     stage.keeps = true;
     uint64_t command = say_event(&stage.gateway, 1, "hello", "[]", 0, false);
     backend_run_until(stage.handle, &stage.events, 1);
-    uint64_t end_ms = rj_test_now_ms() + 600; /* the lease is 1,000: no turn for a while, but not for long */
+    uint64_t end_ms = rj_test_now_ms() + 1500; /* the lease is 3,000: no turn for a while, but not for long */
     while (rj_test_now_ms() < end_ms)
         keep_alive(&stage.gateway);
     assert_int_equal(rejoin_ack(stage.handle, stage.job, &(struct rejoin_args){.json = "[7]"}), REJOIN_OK);

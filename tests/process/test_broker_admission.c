@@ -317,7 +317,7 @@ static void when_the_instance_is_lost_another_is_asked(void **state)
 {
     (void)state;
     struct world world;
-    open_world(&world, (const char *[]){"--lease", "1000", "--ping", "100", NULL});
+    open_world(&world, (const char *[]){"--lease", "3000", "--ping", "200", NULL});
     serve(&world.one, &doorman);
     uint64_t connect = say_connect(&world.gateway, 1, "/", NULL, NULL);
     get_admission(&world.one);
@@ -334,7 +334,7 @@ static void clients_of_a_lost_gateway_are_not_waited_for(void **state)
 {
     (void)state;
     struct world world;
-    open_world(&world, (const char *[]){"--lease", "1000", "--ping", "100", NULL});
+    open_world(&world, (const char *[]){"--lease", "3000", "--ping", "200", NULL});
     serve(&world.one, &doorman);
     say_connect(&world.gateway, 1, "/", NULL, NULL);
     uint64_t job = get_admission(&world.one)->id;

@@ -1,7 +1,7 @@
 /* Questions on a real broker: to clients (Ask) and between backends (Send). */
 #include "tests/process/serve_support.h"
 
-static const char *const quick[] = {"--lease", "1000", "--ping", "100", NULL};
+static const char *const quick[] = {"--lease", "3000", "--ping", "200", NULL};
 static const struct serve_as everything = {.all_events = true};
 
 struct world {
@@ -537,7 +537,7 @@ static void a_backend_that_is_lost_or_too_far_behind_is_missing(void **state)
 {
     (void)state;
     struct world world;
-    open_world(&world, (const char *[]){"--lease", "1000", "--ping", "100", "--handler-queue", "1", NULL});
+    open_world(&world, (const char *[]){"--lease", "3000", "--ping", "200", "--handler-queue", "1", NULL});
     open_others(&world);
     serve(&world.two, &(struct serve_as){.all_events = true, .window = 1});
     const struct send_as question = {.nsp = "/", .wants_answers = true, .timeout_ms = 60000};

@@ -284,7 +284,7 @@ static void a_silent_backend_is_gone_after_a_lease(void **state)
 {
     (void)state;
     struct world world;
-    open_world(&world, (const char *[]){"--lease", "400", "--ping", "50", NULL});
+    open_world(&world, (const char *[]){"--lease", "2000", "--ping", "100", NULL});
     assert_true(rj_eventually(RJ_TEST_DEADLINE_MS,
                               rj_test_peer_metric(&world.gateway, "rejoin_broker_backends") == 0));
     assert_non_null(rj_test_peer_hello_backend(&world.backend, "backend-1", "billing"));

@@ -6,7 +6,7 @@ enum { ROOMS = 12 };
 /* A session in some rooms, with a message in each, of a broker that was started afresh since. */
 static struct who cold_session(struct world *world)
 {
-    open_world(world, (const char *[]){"--lease", "400", "--ping", "50", NULL});
+    open_world(world, (const char *[]){"--lease", "2000", "--ping", "100", NULL});
     struct who who = enter(&world->a, 1, NULL);
     enter(&world->b, 1, NULL);
     for (int i = 0; i < ROOMS; i++) {
@@ -134,7 +134,7 @@ static void many_that_wait_get_each_its_own(void **state)
     struct who who[MANY];
     uint64_t connects[MANY];
     struct rj_test_peer gateway = {0};
-    open_world(&world, (const char *[]){"--lease", "400", "--ping", "50", NULL});
+    open_world(&world, (const char *[]){"--lease", "2000", "--ping", "100", NULL});
     for (uint64_t i = 0; i < MANY; i++) {
         char room[32];
         snprintf(room, sizeof room, "of %u", (unsigned)i);

@@ -3,7 +3,7 @@
  */
 #include "tests/process/serve_support.h"
 
-static const char *const quick[] = {"--lease", "1000", "--ping", "100", NULL};
+static const char *const quick[] = {"--lease", "3000", "--ping", "200", NULL};
 static const struct serve_as everything = {.all_events = true};
 
 struct world {
@@ -483,7 +483,7 @@ static void after_a_broker_crash_groups_are_remembered_and_repeated_events_say_s
     (void)state;
     struct world world;
     static const char *const shop[] = {"/", "/shop", NULL};
-    open_world(&world, (const char *[]){"--lease", "2000", "--ping", "200", NULL});
+    open_world(&world, (const char *[]){"--lease", "5000", "--ping", "200", NULL});
     serve(&world.one, &(struct serve_as){.namespaces = shop, .all_events = true});
     struct who who = enter(&world.gateway, 1);
     uint64_t order = say_event(&world.gateway, 1, "order", "[]", 0, false);
@@ -533,7 +533,7 @@ static void a_group_is_forgotten_when_its_last_instance_says_so_or_after_a_sessi
     struct world world;
     static const char *const shop[] = {"/shop", NULL};
     open_world(&world,
-               (const char *[]){"--session-lifetime", "1000", "--lease", "1000", "--ping", "100", NULL});
+               (const char *[]){"--session-lifetime", "3000", "--lease", "3000", "--ping", "200", NULL});
     struct serve_as as = {.namespaces = shop, .all_events = true};
     serve(&world.one, &as);
     serve(&world.two, &as);

@@ -28,7 +28,7 @@ static void a_stranger_is_asked_for_its_hello(void **state)
     (void)state;
     struct rj_test_broker broker;
     struct rj_test_peer peer;
-    rj_test_broker_start(&broker, NULL);
+    rj_test_broker_start(&broker, (const char *[]){"--lease", "6000", NULL});
     rj_test_peer_open(&peer, broker.gateways);
     Rejoin__StatsQuery query = REJOIN__STATS_QUERY__INIT;
     Rejoin__Command command = REJOIN__COMMAND__INIT;
@@ -179,7 +179,7 @@ static void a_gateway_that_falls_silent_loses_its_clients_after_a_lease(void **s
     (void)state;
     struct rj_test_broker broker;
     struct rj_test_peer quiet, other;
-    rj_test_broker_start(&broker, (const char *[]){"--lease", "400", "--ping", "50", NULL});
+    rj_test_broker_start(&broker, (const char *[]){"--lease", "2000", "--ping", "100", NULL});
     open_gateway(&broker, &quiet, "gateway-quiet");
     open_gateway(&broker, &other, "gateway-other");
     enter(&quiet, 1, "tea");
@@ -236,11 +236,11 @@ static void a_stopped_broker_expires_nobody_when_it_goes_on(void **state)
     (void)state;
     struct rj_test_broker broker;
     struct rj_test_peer peer;
-    rj_test_broker_start(&broker, (const char *[]){"--lease", "400", "--ping", "50", NULL});
+    rj_test_broker_start(&broker, (const char *[]){"--lease", "2000", "--ping", "100", NULL});
     open_gateway(&broker, &peer, "gateway-a");
     enter(&peer, 1, "tea");
     rj_process_signal(&broker.process, SIGSTOP);
-    assert_false(rj_eventually(1000, false)); /* longer than a lease */
+    assert_false(rj_eventually(3000, false)); /* longer than a lease */
     rj_process_signal(&broker.process, SIGCONT);
     assert_null(rj_test_publish(&peer, 1, "tea", "1", NULL)->error);
     assert_true(rj_test_peer_metric(&peer, "rejoin_broker_leases_expired_total") == 0);
@@ -342,11 +342,11 @@ static void pings_are_answered_and_sent_in_silence(void **state)
     (void)state;
     struct rj_test_broker broker;
     struct rj_test_peer peer;
-    rj_test_broker_start(&broker, (const char *[]){"--lease", "400", "--ping", "50", NULL});
+    rj_test_broker_start(&broker, (const char *[]){"--lease", "2000", "--ping", "100", NULL});
     open_gateway(&broker, &peer, "gateway-a");
     uint64_t number = peer.number;
     /* Only the answers to its pings keep it here for several leases. */
-    assert_null(rj_test_peer_expect(&peer, REJOIN__ITEM__KIND_NEED_HELLO, 1200));
+    assert_null(rj_test_peer_expect(&peer, REJOIN__ITEM__KIND_NEED_HELLO, 5000));
     assert_true(peer.number >= number + 5);
     assert_true(rj_test_peer_metric(&peer, "rejoin_broker_gateways") == 1);
     rj_test_peer_close(&peer);

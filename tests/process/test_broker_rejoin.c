@@ -145,7 +145,7 @@ static void an_expired_session_is_not_restored_and_is_swept(void **state)
 {
     (void)state;
     struct world world;
-    open_world(&world, (const char *[]){"--session-lifetime", "1000", NULL});
+    open_world(&world, (const char *[]){"--session-lifetime", "3000", NULL});
     struct who who = enter(&world.a, 1, "tea");
     rj_test_disconnect(&world.a, 1, false);
     assert_true(rj_eventually(RJ_TEST_DEADLINE_MS,
@@ -158,7 +158,7 @@ static void a_live_session_outlasts_its_lifetime(void **state)
 {
     (void)state;
     struct world world;
-    open_world(&world, (const char *[]){"--session-lifetime", "1000", NULL});
+    open_world(&world, (const char *[]){"--session-lifetime", "3000", NULL});
     struct who who = enter(&world.a, 1, "tea");
     struct who other = enter(&world.a, 2, NULL);
     rj_test_disconnect(&world.a, 2, false);
@@ -371,7 +371,7 @@ static void a_session_belongs_to_its_namespace_and_user(void **state)
     struct world world;
     /* For a lease after its start the broker waits for a backend that might serve an unknown namespace. */
     open_world(&world, (const char *[]){"--identity", "claimed", "--namespaces", "/,/admin", "--lease",
-                                        "1000", "--ping", "100", NULL});
+                                        "3000", "--ping", "200", NULL});
     Rejoin__Connect connect = REJOIN__CONNECT__INIT;
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     static const char ann[] = "{\"user\":\"ann\"}", bob[] = "{\"user\":\"bob\"}";

@@ -101,8 +101,8 @@ static const struct CMUnitTest tests[] = {
                                     engineio_teardown),
     cmocka_unit_test_setup_teardown(a_failed_upgrade_leaves_the_session_on_polling, engineio_setup,
                                     engineio_teardown),
-    cmocka_unit_test_setup_teardown(an_upgrade_that_is_not_finished_in_time_is_given_up, engineio_setup_quick,
-                                    engineio_teardown),
+    cmocka_unit_test_setup_teardown(an_upgrade_that_is_not_finished_in_time_is_given_up,
+                                    engineio_setup_brief_upgrade, engineio_teardown),
 };
 
 RJ_TEST_MAIN(tests)

@@ -14,11 +14,11 @@ static void the_gateways_own_endpoints_answer(void **state)
     assert_non_null(strstr(rj_http_body(&answer), "\nrejoin_gateway_link_up 1\n"));
     rj_http_free(&answer);
     rj_test_broker_kill(&system->broker);
-    assert_true(rj_eventually(15000, !is_ready(system->port)));
+    assert_true(rj_eventually(WAIT_MS, !is_ready(system->port)));
     assert_http(system, "/readyz", 503, "not ready\n");
     assert_http(system, "/healthz", 200, "ok\n");
     rj_test_broker_restart(&system->broker, NULL);
-    assert_true(rj_eventually(15000, is_ready(system->port)));
+    assert_true(rj_eventually(WAIT_MS, is_ready(system->port)));
 }
 
 static void files_are_served_with_an_etag(void **state)

@@ -299,7 +299,7 @@ static void a_drain_drops_connections_without_a_word_of_socketio(void **state)
     rj_buf_free(&data);
     rj_ws_disconnect(&client);
     int status = -1;
-    assert_true(rj_process_wait_end(&system->gateway, 15000, &status));
+    assert_true(rj_process_wait_end(&system->gateway, WAIT_MS, &status));
     assert_int_equal(status, 0);
     start_gateway(system, NULL); /* for the teardown */
 }

@@ -13,7 +13,7 @@ static int setup(void **state)
 
 static int setup_quick_heartbeat(void **state)
 {
-    static const char *const env[] = {"REJOIN_PING_INTERVAL=100", "REJOIN_PING_TIMEOUT=100", NULL};
+    static const char *const env[] = {"REJOIN_PING_INTERVAL=2000", "REJOIN_PING_TIMEOUT=100", NULL};
     stage_setup_with(state, env);
     link_up(*state);
     return 0;

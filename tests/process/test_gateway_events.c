@@ -98,7 +98,7 @@ static void an_event_said_again_is_marked_and_keeps_its_id(void **state)
     welcome.epoch = EPOCH + 1; /* the broker was restarted */
     welcome.head = HEAD;
     welcome.ping_ms = 200;
-    welcome.lease_ms = 1000;
+    welcome.lease_ms = 20000;
     rj_fake_broker_send(&stage->broker, REJOIN__ITEM__KIND_WELCOME, &welcome);
     Rejoin__Command *again = get_event(stage, "order"), *later = get_event(stage, "later");
     assert_int_equal(again->id, first->id);

@@ -140,6 +140,7 @@ static void a_missing_batch_opens_a_stream_from_where_it_was(void **state)
 static void a_silent_broker_is_left_and_its_clients_stay(void **state)
 {
     struct stage *f = *state;
+    f->broker.lease_ms = 2000;
     link_up(f);
     connect_client(f, false, HEAD);
     f->broker.is_mute = true;

@@ -242,6 +242,7 @@ static void one_that_is_not_repeated_fails_a_lease_after_the_brokers_return(void
     expect_pending(stage, &one, "a", HEAD);
     expect_pending(stage, &two, "a", HEAD);
     enter(stage, &late, &(struct entry){.sid = "L", .room = "tea"});
+    stage->broker.lease_ms = 2000;
     restart(stage, EPOCH + 1, HEAD);
     await_failed(stage, 1);
     expect_failed(stage, &one, "a");

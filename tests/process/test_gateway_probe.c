@@ -8,10 +8,10 @@ static int setup(void **state)
     return 0;
 }
 
-/* A ping of its own is out soon, and stays unanswered for long. */
+/* A ping of its own is out soon, but not before its client has come in, and stays unanswered for long. */
 static int setup_pinging(void **state)
 {
-    static const char *const env[] = {"REJOIN_PING_INTERVAL=50", "REJOIN_PING_TIMEOUT=60000", NULL};
+    static const char *const env[] = {"REJOIN_PING_INTERVAL=2000", "REJOIN_PING_TIMEOUT=60000", NULL};
     stage_setup_with(state, env);
     link_up(*state);
     return 0;

@@ -30,7 +30,7 @@ bool rj_test_broker_end(struct rj_test_broker *broker);
 /* Kills it if it runs and removes its folder. */
 void rj_test_broker_remove(struct rj_test_broker *broker);
 
-enum { RJ_TEST_DEADLINE_MS = 10000 };
+enum { RJ_TEST_DEADLINE_MS = 20000 };
 
 struct rj_test_peer {
     void *context;

@@ -7,7 +7,7 @@
 #include "proto/base/mem.h"
 #include "tests/support/process.h"
 
-enum { FRAME_MAX = 16 << 20, PING_MS = 200, LEASE_MS = 1000 };
+enum { FRAME_MAX = 16 << 20, PING_MS = 200, LEASE_MS = 20000 };
 
 void rj_fake_broker_open(struct rj_fake_broker *broker, const char *folder)
 {
@@ -140,7 +140,7 @@ Rejoin__Hello *rj_fake_broker_welcome(struct rj_fake_broker *broker, uint64_t ep
     welcome.head = head;
     welcome.reset = reset;
     welcome.ping_ms = PING_MS;
-    welcome.lease_ms = LEASE_MS;
+    welcome.lease_ms = broker->lease_ms ? broker->lease_ms : LEASE_MS;
     rj_fake_broker_send(broker, REJOIN__ITEM__KIND_WELCOME, &welcome);
     return item->hello;
 }

@@ -15,6 +15,9 @@ struct rj_fake_broker {
     size_t peer_len;
     uint64_t number; /* of the last batch sent on it */
     bool is_mute;    /* answers no Ping and sends nothing by itself */
+    /* Said with the next Welcome. 0: so long that a test may look elsewhere meanwhile, on a busy machine too.
+     */
+    uint32_t lease_ms;
     struct rj_arena arena;
     Rejoin__Item **items; /* received and not taken */
     size_t n_items, cap_items;

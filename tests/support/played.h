@@ -9,7 +9,7 @@
 #include "proto/wire.h"
 #include "tests/support/test.h"
 
-enum { PATIENCE_MS = 10000, EPOCH = 40 };
+enum { PATIENCE_MS = 20000, EPOCH = 40 };
 
 struct played {
     void *context, *router;

@@ -6,7 +6,7 @@
 
 #include "proto/base/buf.h"
 
-enum { RJ_WS_DEADLINE_MS = 5000 }; /* for connecting and reading, unless a function takes its own */
+enum { RJ_WS_DEADLINE_MS = 20000 }; /* for connecting and reading, unless a function takes its own */
 
 struct rj_ws_client {
     int fd; /* -1: not connected */
