@@ -73,13 +73,13 @@ int engineio_setup_limits(void **state)
                                         "--max-payload",
                                         "10000",
                                         "--handshake-timeout",
-                                        "800",
+                                        "1500",
                                         "--keepalive-timeout",
-                                        "800",
+                                        "1500",
                                         "--message-timeout",
-                                        "800",
+                                        "1500",
                                         "--stuck-timeout",
-                                        "800",
+                                        "1500",
                                         "--max-header-bytes",
                                         "2048",
                                         "--max-connections-address",
@@ -87,6 +87,12 @@ int engineio_setup_limits(void **state)
                                         "--max-half-open-address",
                                         "10",
                                         NULL};
+    return setup_with(state, flags);
+}
+
+int engineio_setup_half_open(void **state)
+{
+    static const char *const flags[] = {"--handshake-timeout", "5000", "--max-half-open-address", "10", NULL};
     return setup_with(state, flags);
 }
 

@@ -35,6 +35,8 @@ int engineio_setup_origins(void **state);
 int engineio_setup_credentials(void **state);
 /* … or with limits that are soon reached. */
 int engineio_setup_limits(void **state);
+/* … or with one alone, on handshakes that are half open, which have longer. */
+int engineio_setup_half_open(void **state);
 int engineio_teardown(void **state);
 
 /* The path with the session's id; valid until the next call. */

@@ -64,7 +64,7 @@ int setup(void **state)
 
 int setup_tight(void **state)
 {
-    static const char *const env[] = {"REJOIN_CONNECT_TIMEOUT=1000", "REJOIN_RECOVERY=off",
+    static const char *const env[] = {"REJOIN_CONNECT_TIMEOUT=2000", "REJOIN_RECOVERY=off",
                                       "REJOIN_MAX_CLIENTS_PER_CONNECTION=1", "REJOIN_MAX_CONNECTIONS=10",
                                       NULL};
     return setup_with(state, env);

@@ -7,7 +7,7 @@
 #include "proto/base/clock.h"
 
 /* Generous: the machine may be busy, and the processes carry sanitizers. A gateway that hangs is caught. */
-enum { CANARY_MOST_MS = 5000, MEMORY_MOST_KIB = 12 << 10 };
+enum { CANARY_MOST_MS = 10000, MEMORY_MOST_KIB = 12 << 10 };
 
 /* ---- the canary */
 

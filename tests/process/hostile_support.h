@@ -14,7 +14,7 @@
 #include "tests/support/test.h"
 #include "tests/support/ws_client.h"
 
-enum { WAIT_MS = 20000, HANDSHAKE_MS = 1500, HALF_MS = 800, MAX_PAYLOAD = 100000, MAX_PACKET = 250000 };
+enum { WAIT_MS = 20000, HANDSHAKE_MS = 1500, MAX_PAYLOAD = 100000, MAX_PACKET = 250000 };
 
 #define POLLING   "/socket.io/?EIO=4&transport=polling"
 #define WEBSOCKET "/socket.io/?EIO=4&transport=websocket"

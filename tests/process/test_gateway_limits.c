@@ -62,7 +62,8 @@ enum { SESSIONS = 30 };
 
 static int setup_sessions(void **state)
 {
-    static const char *const env[] = {"REJOIN_MAX_CONNECTIONS=30", "REJOIN_CLOSE_TIMEOUT=500", NULL};
+    static const char *const env[] = {"REJOIN_MAX_CONNECTIONS=30", "REJOIN_CONNECT_TIMEOUT=5000",
+                                      "REJOIN_CLOSE_TIMEOUT=500", NULL};
     return siege_setup_with(state, env);
 }
 
@@ -333,6 +334,14 @@ static void a_message_may_come_in_so_many_frames(void **state)
     rj_ws_disconnect(&client);
 }
 
+enum { TIME_MS = 2000 };
+
+static int setup_attachments(void **state)
+{
+    static const char *const env[] = {"REJOIN_ATTACHMENTS_TIMEOUT=2000", NULL};
+    return siege_setup_with(state, env);
+}
+
 static void attachments_have_their_time(void **state)
 {
     struct siege *siege = *state;
@@ -341,7 +350,7 @@ static void attachments_have_their_time(void **state)
     for (int i = 0; i < 3; i++) { /* each packet for itself */
         say(&client, "452-7[\"a\"]");
         assert_true(rj_ws_send_frame(&client, RJ_WS_BINARY, true, "x", 1));
-        assert_false(rj_ws_is_closed(&client, HALF_MS / 2));
+        assert_false(rj_ws_is_closed(&client, TIME_MS / 3 + 50));
         assert_true(rj_ws_send_frame(&client, RJ_WS_BINARY, true, "y", 1));
         expect(&client, "437[");
     }
@@ -349,7 +358,7 @@ static void attachments_have_their_time(void **state)
     say(&client, "452-7[\"a\"]");
     assert_true(rj_ws_send_frame(&client, RJ_WS_BINARY, true, "x", 1));
     assert_closed(&client);
-    assert_true(rj_clock_mono_ms() - begun_ms >= HALF_MS - 100);
+    assert_true(rj_clock_mono_ms() - begun_ms >= TIME_MS - 100);
 }
 
 /* ---- acks */
@@ -411,7 +420,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(a_client_may_be_in_so_many_rooms, siege_setup, siege_teardown),
     cmocka_unit_test_setup_teardown(a_packet_may_hold_so_many_bytes_and_attachments, siege_setup,
                                     siege_teardown),
-    cmocka_unit_test_setup_teardown(attachments_have_their_time, siege_setup, siege_teardown),
+    cmocka_unit_test_setup_teardown(attachments_have_their_time, setup_attachments, siege_teardown),
     cmocka_unit_test_setup_teardown(a_client_may_wait_for_so_many_acks, setup_pending, siege_teardown),
 };
 

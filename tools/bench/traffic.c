@@ -9,8 +9,8 @@
 enum {
     CONNECT_MS = 60000,
     JOIN_MS = 60000,
-    DRAIN_MS = 30000,
-    LINGER_MS = 100, /* after the last message that was due, for one that is too many */
+    STUCK_MS = 30000, /* without anything: nothing will come any more */
+    LINGER_MS = 100,  /* after the last message that was due, for one that is too many */
     TURN_US = 20000,
 };
 
@@ -187,11 +187,15 @@ static void run_until_ms(struct traffic *traffic, uint64_t end_ms)
 void traffic_drain(struct traffic *traffic)
 {
     const struct publishers *publishers = &traffic->publishers;
-    uint64_t end_ms = rj_clock_mono_ms() + DRAIN_MS;
+    uint64_t end_ms = rj_clock_mono_ms() + STUCK_MS;
     publishers_stop(&traffic->publishers);
     while ((publishers->acked < publishers->sent || missing(traffic)) && rj_clock_mono_ms() < end_ms &&
-           load_is_sound(&traffic->load))
+           load_is_sound(&traffic->load)) {
+        uint64_t had = publishers->acked + traffic->members.deliveries;
         load_run(&traffic->load, TURN_US);
+        if (publishers->acked + traffic->members.deliveries > had)
+            end_ms = rj_clock_mono_ms() + STUCK_MS;
+    }
     run_until_ms(traffic, rj_clock_mono_ms() + LINGER_MS);
 }
 
