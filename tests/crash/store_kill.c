@@ -206,7 +206,7 @@ static void nothing_acknowledged_is_lost_by_kills_at_fault_points(void **state)
         {"store.create.mid", "kill", 1, NOTHING},    {"store.epoch.after", "kill", 1, NOTHING},
         {"store.put.fail", "fail", 400, NOTHING},    {"store.purge.mid", "kill", 20, RETENTION},
         {"store.forget.mid", "kill", 20, LIMITS},    {"store.sweep.mid", "kill", 60, LIMITS},
-        {"store.sweep.wrap", "kill", 2, LIMITS},     {"store.trim.mid", "kill", 20, LIMITS},
+        {"store.sweep.wrap", "kill", 1, LIMITS},     {"store.trim.mid", "kill", 20, LIMITS},
     };
     run_cycles(*state, points, sizeof points / sizeof points[0]);
 }

@@ -409,7 +409,7 @@ static void leave(struct world *world)
             world_answer(world, 0, &nothing);
         world_turn(world);
     }
-    HOLDS(!rj_link_is_up(gateway->link) || gateway->pending.n == 0);
+    HOLDS(!rj_link_is_up(gateway->link) || gateway->pending.n == 0 || world->has_missed);
 }
 
 static void close_world(struct world *world)

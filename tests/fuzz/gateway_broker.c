@@ -18,6 +18,8 @@ static void on_command(struct world *world, const Rejoin__Command *command)
     HOLDS(command->id && command->kind_case);
     if (world->n_todos < TODO_MAX)
         world->todos[world->n_todos++] = (struct todo){command->id, command->client, command->kind_case};
+    else
+        world->has_missed = true;
 }
 
 void on_fake_zmq_frame(struct rj_span frame)
@@ -31,8 +33,10 @@ void on_fake_zmq_frame(struct rj_span frame)
         HOLDS(item->kind_case);
         if (item->kind_case == REJOIN__ITEM__KIND_COMMAND)
             on_command(world, item->command);
-        if (item->kind_case == REJOIN__ITEM__KIND_HELLO)
-            world->n_todos = world->number = 0; /* a fresh stream */
+        if (item->kind_case == REJOIN__ITEM__KIND_HELLO) { /* a fresh stream */
+            world->n_todos = world->number = 0;
+            world->has_missed = false;
+        }
     }
     rj_arena_free(&arena);
 }

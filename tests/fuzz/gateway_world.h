@@ -7,7 +7,7 @@
 #include "tests/fuzz/fake_sessions.h"
 #include "tests/fuzz/grow.h"
 
-enum { TODO_MAX = 64, COMMAND_TIMEOUT_MS = 5000, LEASE_MS = 6000 };
+enum { TODO_MAX = 512, COMMAND_TIMEOUT_MS = 5000, LEASE_MS = 6000 };
 
 /* A command that the broker has got and not answered. */
 struct todo {
@@ -28,6 +28,7 @@ struct world {
     bool has_small_frames;
     struct todo todos[TODO_MAX];
     size_t n_todos;
+    bool has_missed; /* more commands than it can remember came on this stream */
     uint64_t number, epoch, last_ask;
     uint64_t pos, committed; /* the last one given out, and told as a message of the log */
 };
