@@ -25,8 +25,11 @@ export class Broker extends Process {
   /**
    * `folder` is the storm's, `endpoint(which)` where gateways and backends find it, `settings` its flags; `environment`
    * is added to the process's. `trace` is where it notes, as the storm's:
+   *   spawned, ended        before a run can have done anything; when it is over
+   *   went_back             between two runs: its store is a backup's now
    *   run {epoch, keeps?}   a run has begun; `keeps`: on a restored backup, which holds everything up to there
    *   voided                all sessions from before this run are void, since the store has gone back
+   *   refused {reason}      it says why it has not given a session back
    */
   constructor({ folder, endpoint, settings, environment, trace }) {
     const own = { data: join(folder, "data"), gateways: endpoint("gateways"), backends: endpoint("backends") };
@@ -63,6 +66,16 @@ export class Broker extends Process {
     renameSync(this.data, join(this.folder, `lost-${this.losses++}`));
     cpSync(this.backup, this.data, { recursive: true });
     this.#isBack = true;
+    this.trace.note("storm", "went_back");
+  }
+
+  spawn() {
+    this.trace.note("storm", "spawned");
+    super.spawn();
+  }
+
+  ended() {
+    this.trace.note("storm", "ended");
   }
 
   /** What the lost stores hold, in the order in which they were lost: [[{room, seq, id, offset}]]. */
@@ -91,7 +104,9 @@ export class Broker extends Process {
   said(line) {
     const head = /event=backup_restored .*\bhead=(\d+)/.exec(line);
     const ready = READY.exec(line);
+    const refused = /event=session_not_recovered reason=(\w+)/.exec(line);
     if (/event=store_gone_back\b/.test(line)) this.trace.note("storm", "voided");
+    if (refused) this.trace.note("storm", "refused", { reason: refused[1] });
     if (head) this.#run.keeps = Number(head[1]);
     if (ready) this.#run.epoch = epochOf(ready[1]);
     if (!this.#run.epoch || (this.#isBack && this.#run.keeps === undefined)) return;

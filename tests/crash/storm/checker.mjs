@@ -12,9 +12,10 @@
 //
 // An observation is
 //   log      [{room, seq, id, offset, by}]   as who followed the log saw it; `by`: how often he had begun anew
-//   stores   [{epochs, keeps, begunAt, kept}] one more with each backup that was restored (stores.mjs): the epochs of the
-//                                            runs on it; up to where it is the one before; what was read of it at its end
-//   isTrimmed(room)                          whether the room keeps only its last messages
+//   stores   [{epochs, keeps, begunAt, lostAt?, kept}] one more with each backup that was restored (stores.mjs): the
+//                                            epochs of the runs on it; up to where it is the one before; nobody has read
+//                                            it before, or after, these times; what was read of it at its end
+//   keptOf(room)                             how many of its last messages the room keeps at least
 //   lifetimeMs                               of a session without a connection; may be left out
 //   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs, storm.mjs)
 //   census   {truth, told, tookMs, allowedMs} who is where, {what: text} each (census.mjs); how long it took to agree
@@ -26,11 +27,12 @@ import { checkServices } from "./services.mjs";
 import { Stores, positionOf } from "./stores.mjs";
 
 /** {faults, figures}; no faults when every promise was kept. */
-export function check({ log, stores: kept, traces, census, isTrimmed, lifetimeMs }) {
+export function check({ log, stores: kept, traces, census, keptOf, lifetimeMs }) {
+  const isTrimmed = (room) => keptOf(room) < Infinity;
   const events = Object.values(traces).flat();
   const stores = new Stores({ stores: kept, log, events, isTrimmed });
   const lifetimes = new Lifetimes(traces.storm ?? [], lifetimeMs);
-  const known = { stores, lifetimes, isTrimmed };
+  const known = { stores, lifetimes, keptOf };
   const readers = Object.entries(traces).map(([name, trace]) => read(new Reader(name, known), trace));
   const faults = [
     ...stores.all.flatMap((store) => checkLog(store, events, stores.last > 0 ? isTrimmed : () => false)),
@@ -38,6 +40,7 @@ export function check({ log, stores: kept, traces, census, isTrimmed, lifetimeMs
     ...checkFollowed(log, stores, isTrimmed),
     ...checkAnswers(events, stores),
     ...readers.flatMap((reader) => reader.faults),
+    ...checkRefusals(events, lifetimes),
     ...checkCensus(census),
     ...checkServices(traces),
     ...events.filter(({ on }) => on === "garbled").map((event) => {
@@ -166,6 +169,23 @@ function checkAnswers(events, stores) {
     else if (place(stored) !== told) fault("I1", `was acknowledged as ${told}, and is stored as ${place(stored)}`);
   }
   return faults;
+}
+
+/** I3: the broker says why it does not give a session back, and only of what has happened. */
+function checkRefusals(events, lifetimes) {
+  const firstContest = Math.min(...events.filter(({ on }) => on === "contested").map(({ t }) => t));
+  const causes = {
+    expired: () => true,
+    gap: () => true,
+    restored: (t) => lifetimes.firstVoid <= t,
+    unknown: (t) => lifetimes.firstVoid <= t,
+    contested: (t) => firstContest <= t,
+    left: (t) => firstContest <= t, // whoever took it over has ended it
+  };
+  const isBaseless = ({ on, t, reason }) => on === "refused" && !causes[reason]?.(t);
+  return events.filter(isBaseless).map((event) => {
+    return { invariant: "I3", text: `the broker gave a session not back, and says: ${event.reason}`, ...event };
+  });
 }
 
 /** Where a message stands. */

@@ -207,6 +207,7 @@ export class Faults {
       if (isRolling) for (const victim of victims) await hurtOne(victim, ms, this.stage);
       else await allOf(victims.map((victim) => hurtOne(victim, ms, which?.[1])));
     } finally {
+      this.trace.note("storm", "over", { kind, which });
       for (const turn of turns) turn.end();
     }
   }

@@ -1,51 +1,99 @@
 // Which sessions the broker may, or must, have given up, judged from what the storm did. Pure.
 //
-//   run {epoch, keeps?}, voided   a run of the broker has begun, on a restored backup if `keeps` is there; all sessions
-//                                 from before it are void (broker.mjs)
-//   jump_clock {which, ms}        which === 0: from now on the broker's clock is so far ahead
+//   spawned, ended              a run of the broker is about to begin; it is over: noted before the one, after the other
+//   went_back                   between two runs: the store is that of a backup, all sessions from before it are void
+//   voided                      the same, but a run has found out: sessions from before that run are void
+//   jump_clock {which, ms},     which === 0: the broker's clock is about to be set so far ahead,
+//   over {kind, which}          kind === "jump_clock": and has been
+//
+// No time is allowed for anybody's slowness: whatever happened is known to lie between two moments that were noted, and
+// a session may be gone when it may be for any choice of moments between. Only how long the broker may believe in
+// a connection that is none cannot be seen from outside (NOTICE_MS).
 
-const VOID_MS = 15000; // so long after it, or before it is noted, one may learn that his session is void
-// A connection's end is noted up to so much later than the broker took it for ended, …
-const EARLIER_MS = 8000;
-// … and up to so much sooner, and a session was judged up to so much before its owner learns it: both together.
-const SOONER_MS = 12000;
+// All notes are of the machine's monotonic clock, sessions expire by the broker's wall clock, in whole ms: what the
+// latter may be off within a lifetime when it is slewed.
+const SLEW_MS = 20;
+
+// A client says that it has lost its connection. Its gateway finds out at the latest when the pings fail (4 s), which a
+// frozen gateway (5 s) begins to count when it is back; a frozen broker hears of it later (3 s).
+const NOTICE_MS = 12000;
 
 export class Lifetimes {
   #lifetimeMs;
-  #runs;
-  #voids;
-  #jumps;
+  #spawns;
+  #voids; // {endedAt, begunAt, isKnown} the end of the last run whose sessions are void, the begin of the first one without
+  #clock; // {from, to, ms} so far ahead it may have been; two of them overlap while it was being set
 
-  /** `events` are the storm's. */
+  /** `events` are the storm's, in their order. */
   constructor(events, lifetimeMs = Infinity) {
     this.#lifetimeMs = lifetimeMs;
-    this.#runs = events.filter(({ on }) => on === "run").map(({ t }) => t);
-    this.#voids = events.filter(({ on, keeps }) => on === "voided" || keeps !== undefined).map(({ t }) => t);
-    this.#jumps = events.filter(({ on, which }) => on === "jump_clock" && which === 0);
+    this.#spawns = events.filter(({ on }) => on === "spawned").map(({ t }) => t);
+    this.#voids = events.flatMap(({ on }, i) => (on === "went_back" || on === "voided" ? [voidAt(events, i)] : []));
+    this.#clock = clockOf(events);
   }
 
-  /** Whether a session that stood at `since` may have been void at `t`. */
-  mayBeVoid(since, t) {
-    return this.#voids.some((at) => at >= since - VOID_MS && at <= t + VOID_MS);
+  /** Before this no session was void. */
+  get firstVoid() {
+    return Math.min(...this.#voids.map(({ begunAt }) => begunAt));
   }
 
-  /** Whether one that had no connection from `gone` on may have expired until `back`. */
-  mayBeExpired(gone, back) {
-    const ahead = Math.max(...this.#aheads(back - SOONER_MS, back)) - Math.min(...this.#aheads(gone - EARLIER_MS, gone + SOONER_MS));
-    return back - gone + EARLIER_MS + ahead > this.#lifetimeMs;
+  /** Whether the broker may, at some time up to `told`, have found a session void that it gave at `asked` or later. */
+  mayBeVoid(asked, told) {
+    return this.#voids.some(({ endedAt, begunAt }) => asked <= endedAt && told >= begunAt);
   }
 
-  /** Whether it must have. After a crash of the broker, a session's time begins anew. */
-  mustBeExpired(gone, back) {
-    if (this.#runs.some((t) => t > gone - EARLIER_MS && t < back)) return false;
-    const ahead = Math.min(...this.#aheads(back - SOONER_MS, back)) - Math.max(...this.#aheads(gone - EARLIER_MS, gone + SOONER_MS));
-    return back - gone - SOONER_MS + ahead > this.#lifetimeMs;
+  /** Whether one that it gave before `told` must have been void when it was presented at `asked` or later. */
+  mustBeVoid(told, asked) {
+    return this.#voids.some(({ endedAt, begunAt, isKnown }) => isKnown && told <= endedAt && asked >= begunAt);
   }
 
-  /** How far ahead the broker's clock was at any time between. */
-  #aheads(from, to) {
-    const before = this.#jumps.findLast(({ t }) => t <= from);
-    const between = this.#jumps.filter(({ t }) => t > from && t <= to);
-    return [before?.ms ?? 0, ...between.map(({ ms }) => ms)];
+  /** Whether a session that stood at `alive`, or later, may have expired at some time until `told`. */
+  mayBeExpired(alive, told) {
+    // Who was connected when the broker crashed has until the next run has been there for a lifetime, by any clock.
+    const unseen = this.#spawns.filter((t) => t >= alive && t <= told).map((t) => told - t);
+    const away = this.#spans(alive, told).map(([from, to]) => end(to, told) - begin(from, alive));
+    return Math.max(...unseen, ...away) + SLEW_MS > this.#lifetimeMs;
   }
+
+  /**
+   * Whether one that stood at `alive`, and whose connection was lost at `gone`, must have expired when it was presented
+   * between `asked` and `told`. After a crash of the broker, a session's time begins anew.
+   */
+  mustBeExpired({ alive, gone, asked, told }) {
+    if (this.#spawns.some((t) => t >= alive && t <= told)) return false;
+    const noticed = gone + NOTICE_MS;
+    if (noticed >= asked) return false;
+    const shortest = ([from, to]) => begin(to, asked) - end(from, noticed);
+    const spans = this.#spans(alive, told).filter(([from, to]) => from.from <= noticed && to.to >= asked);
+    return spans.length > 0 && Math.min(...spans.map(shortest)) - SLEW_MS > this.#lifetimeMs;
+  }
+
+  /** All pairs of times of the clock, one before the other, that lie between. */
+  #spans(from, to) {
+    const times = this.#clock.filter((time) => time.to >= from && time.from <= to);
+    return times.flatMap((one, i) => times.slice(i).map((other) => [one, other]));
+  }
+}
+
+/** By the clock: the first and the last moment that lie in that time of it, and not before or behind another one. */
+const begin = (time, notBefore) => Math.max(time.from, notBefore) + time.ms;
+const end = (time, notAfter) => Math.min(time.to, notAfter) + time.ms;
+
+function voidAt(events, at) {
+  const isKnown = events[at].on === "went_back";
+  const found = isKnown ? events.findIndex(({ on }, i) => i > at && on === "spawned") : events.findLastIndex(({ on }, i) => i < at && on === "spawned");
+  const run = found < 0 ? events.length : found;
+  const endedAt = events.findLast(({ on }, i) => i < run && on === "ended")?.t ?? -Infinity;
+  return { endedAt, begunAt: events[run]?.t ?? Infinity, isKnown };
+}
+
+function clockOf(events) {
+  const times = [{ from: -Infinity, to: Infinity, ms: 0 }];
+  events.forEach(({ on, which, ms, t }, i) => {
+    if (on !== "jump_clock" || which !== 0) return;
+    const over = events.find((event, k) => k > i && event.on === "over" && event.kind === "jump_clock" && event.which === 0);
+    times.at(-1).to = over?.t ?? t;
+    times.push({ from: t, to: Infinity, ms });
+  });
+  return times;
 }

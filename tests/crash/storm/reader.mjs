@@ -4,25 +4,35 @@
 //   join {room}, joined {room, seq}        asked to join; the answer, with the room's highest seq at the join
 //   leave {room}, left {room}              the same for leaving
 //   saw {room, seq, id, confirmed?, held?} a message, or that a pending one is stored; `held`: it came out of the client
-//                                          library's own buffer
+//                                          library's own buffer, which does not count it among what it has got
 //   glimpsed {room, id, held?}             a message of an optimistic room, which is pending
 //   failed {room, id}                      a pending one never was
+//   presents                               it is about to ask for a session, or for its own
 //   connected {recovered}, dropped         a session stands (restored or fresh), is cut
-//   contested                              somebody else presents its session: it may lose it, once
+//   contested, contest_over {outcome}      somebody else presents its session: it may lose it, once; in the end he has
+//                                          "taken" it, or got a "fresh" one, or it is "unknown"
 //   reborn                                 the user reloads the page: a new client that remembers nothing
 //   died                                   the client's process was killed; nothing is expected any more
 //   reloaded {room, after, upto, messages} a page of the history, [[seq, id]], read after a fresh session
+//
+// What is answered by the broker (joined, left, reloaded, acked, answered) carries `asked`: when it was asked for.
 //
 // A room is out, joining (asked, unanswered: its messages may begin), in, or leaving (they may end). Within one life
 // nothing is seen twice, whatever the sessions, unless the store has gone back to a backup: that ends all sessions, and no
 // session may go on in the store that comes after. What is pending is shown once and gets one end, unless the connection or
 // the membership ends before.
+//
+// For a session that is not given back there must be a cause. When it was that the broker judged is not known, nor
+// when it last knew of a connection; but both lie between moments that are: the session was there when something was
+// asked that the broker then answered, and when a message was published that came; and it was given, or not, between
+// `presents` and `connected`. What is possible at no moment between is a fault, however small the difference.
 
 /** What is known of one room. `next` is 0 while any message may be the first one. */
 class Membership {
   state = "out";
   next = 0;
   last = 0;
+  sure = 0; // up to here nothing can be missed
 
   /** The sentence that says what is wrong with seeing `seq` now, or null. */
   see(seq) {
@@ -37,13 +47,20 @@ class Membership {
     return missed;
   }
 
-  join() {
-    if (this.state === "out") this.next = 0;
+  /** `head` is where the room was at least. */
+  join(head) {
+    if (this.state === "out") {
+      this.next = 0;
+      this.sure = head;
+    }
     this.state = "joining";
   }
 
   joined(seq) {
-    if (this.next === 0) this.next = seq + 1;
+    if (this.next === 0) {
+      this.next = seq + 1;
+      this.sure = seq;
+    }
     this.state = "in";
   }
 
@@ -55,10 +72,10 @@ class Membership {
 }
 
 export class Reader {
-  /** In rooms that `isTrimmed` says what was missed may be gone, and then it is told so. */
-  constructor(name, { stores, lifetimes, isTrimmed }) {
+  /** Of a room `keptOf(room)` messages are kept; when what was missed is gone, it is told so. */
+  constructor(name, { stores, lifetimes, keptOf }) {
     this.name = name;
-    Object.assign(this, { stores, lifetimes, isTrimmed });
+    Object.assign(this, { stores, lifetimes, keptOf });
     this.faults = [];
     this.isOver = false;
     this.heldTwice = 0;
@@ -70,34 +87,39 @@ export class Reader {
 
   #rooms;
   #hasSession;
-  #isContested;
+  #contest; // {since, overAt}: somebody else presents, or has presented, its session; or null
   #place;
   #held;
   #pending; // id → the event that showed it
   #shown; // ids that were seen with their seq
   #store; // of what this session has seen; undefined: nothing yet
-  #since; // the last time that the session was given, or given back
+  #presentedAt; // when it asked for the session last
+  #givenAt; // and it was given, or given back, between these: {asked, told}
+  #aliveAt; // the session had a connection then, or later
   #droppedAt; // when it lost its connection; null: it has one
 
   #begin() {
     this.#rooms = new Map();
     this.#hasSession = false;
-    this.#isContested = false;
+    this.#contest = null;
     this.#place = -1;
     this.#held = new Set();
     this.#pending = new Map();
     this.#shown = new Set();
     this.#store = undefined;
-    this.#since = 0;
+    this.#presentedAt = 0;
+    this.#givenAt = { asked: 0, told: 0 };
+    this.#aliveAt = 0;
     this.#droppedAt = null;
   }
 
   take(event) {
+    if (event.asked !== undefined) this.#live(event.asked);
     this[event.on]?.(event);
   }
 
-  join({ room }) {
-    this.#room(room).join();
+  join({ t, room }) {
+    this.#room(room).join(this.#isKept(room) ? 0 : this.stores.leastHead(room, t));
   }
 
   joined({ room, seq }) {
@@ -113,30 +135,50 @@ export class Reader {
     for (const [id, event] of this.#pending) if (event.room === room) this.#pending.delete(id);
   }
 
+  presents({ t }) {
+    this.#presentedAt = t;
+  }
+
   connected({ t, recovered }) {
-    this.#comeBack(t, recovered);
+    const given = { asked: this.#presentedAt, told: t };
+    if (recovered) this.#comeBack(given);
+    else this.#beginAnew(given);
+    this.#givenAt = given; // whatever ended sessions before did not end this one
+    this.#live(given.asked);
     this.#droppedAt = null;
   }
 
-  #comeBack(t, recovered) {
-    if (recovered) {
-      this.recovered++;
-      this.#since = t; // whatever ended sessions before did not end this one
-      if (this.lifetimes.mustBeExpired(this.#droppedAt, t)) {
-        this.#fault("I3", `got a session back that it had left ${Math.round(t - this.#droppedAt)} ms ago`, { t });
-      }
-      return;
+  #comeBack({ asked, told }) {
+    const [alive, gone] = [this.#aliveAt, this.#droppedAt ?? told];
+    this.recovered++;
+    if (this.lifetimes.mustBeExpired({ alive, gone, asked, told })) {
+      this.#fault("I3", `got a session back that it had left ${Math.round(told - gone)} ms ago`, { t: told });
     }
-    if (this.#hasSession) this.#replace(t);
+    if (this.lifetimes.mustBeVoid(this.#givenAt.told, asked)) {
+      this.#fault("I3", "got a session back that it had before the store went back", { t: told });
+    }
+    if (asked >= this.#contest?.overAt) this.#contest = null;
+  }
+
+  #beginAnew(given) {
+    if (this.#hasSession) this.#replace(given);
     this.#hasSession = true;
-    this.#isContested = false;
-    this.#since = t;
+    this.#contest = null;
+    this.#aliveAt = 0;
     this.#store = undefined;
     for (const room of this.#rooms.values()) room.forget();
   }
 
-  contested() {
-    this.#isContested = true;
+  contested({ t }) {
+    this.#contest = { since: t, overAt: Infinity };
+  }
+
+  /** Who got a fresh session has not touched this one, unless its owner was just coming back himself. */
+  contest_over({ t, outcome }) {
+    if (!this.#contest) return;
+    this.#contest.overAt = t;
+    const isAway = this.#droppedAt !== null || this.#presentedAt >= this.#contest.since;
+    if (outcome === "fresh" && !isAway) this.#contest = null;
   }
 
   /** The client library says so of each attempt to come back, too. */
@@ -178,8 +220,10 @@ export class Reader {
     if (!this.#pending.delete(id) && confirmed && !held) {
       this.#fault("I3", `was told that ${id} is stored, which was not pending`, event);
     }
+    this.#live(this.stores.publishedAt(id));
     this.#enter(store, event);
     this.#shown.add(id);
+    if (!held) this.#room(room).sure = Math.max(this.#room(room).sure, seq);
     if (this.#isHeldTwice(event)) return;
     if (held) this.#held.add(id);
     const wrong = this.#room(room).see(seq);
@@ -189,15 +233,15 @@ export class Reader {
   }
 
   reloaded(event) {
-    const wrongs = this.stores.around(event.t).map((log) => this.#misread(event, log));
+    const wrongs = this.stores.during(event.asked, event.t).map((log) => this.#misread(event, log));
     if (wrongs.includes(null)) return;
-    const { what, seq } = wrongs.at(-1);
+    const { what, seq } = wrongs.at(-1) ?? { what: "read something while there was nobody to answer,", seq: event.after };
     this.#fault("I2", `${what} in the history of ${event.room}`, { ...event, seq });
   }
 
   /** What is wrong with a page of that log, {what, seq}, or null. */
   #misread({ room, after, upto, messages }, log) {
-    let next = this.isTrimmed(room) ? Math.max(after + 1, messages[0]?.[0] ?? upto + 1) : after + 1;
+    let next = !this.#isKept(room) ? Math.max(after + 1, messages[0]?.[0] ?? upto + 1) : after + 1;
     for (const [seq, id] of messages) {
       const stored = log.at(room, seq)?.id;
       if (seq !== next) return { what: `read ${seq} where ${next} was next`, seq: next };
@@ -223,17 +267,17 @@ export class Reader {
   }
 
   /** Its session is another one now, for a reason, or it is a fault. */
-  #replace(t) {
+  #replace({ told }) {
     const reasons = {
-      restored: () => this.lifetimes.mayBeVoid(this.#since, t),
-      contested: () => this.#isContested,
-      gap: () => this.#mayHaveGap(),
-      expired: () => this.lifetimes.mayBeExpired(this.#droppedAt, t),
+      restored: () => this.lifetimes.mayBeVoid(this.#givenAt.asked, told),
+      contested: () => this.#contest !== null,
+      gap: () => this.#mayHaveGap(told),
+      expired: () => this.lifetimes.mayBeExpired(this.#aliveAt, told),
     };
     const reason = Object.keys(reasons).find((one) => reasons[one]());
     if (reason === "restored") this.#forgetStore();
     if (reason) this.fresh[reason]++;
-    else this.#fault("I3", "got a fresh session, though its own could be restored", { t });
+    else this.#fault("I3", "got a fresh session, though its own could be restored", { t: told });
   }
 
   /** Seqs and ids may come anew. */
@@ -262,8 +306,17 @@ export class Reader {
     return true;
   }
 
-  #mayHaveGap() {
-    return [...this.#rooms].some(([name, { state }]) => state !== "out" && this.isTrimmed(name));
+  #mayHaveGap(told) {
+    const isGone = (name, { sure }) => this.stores.mostHead(name, this.#aliveAt, told) - this.keptOf(name) > sure;
+    return [...this.#rooms].some(([name, room]) => room.state !== "out" && isGone(name, room));
+  }
+
+  #isKept(room) {
+    return this.keptOf(room) === Infinity;
+  }
+
+  #live(at) {
+    this.#aliveAt = Math.max(this.#aliveAt, at);
   }
 
   #room(name) {

@@ -10,9 +10,10 @@ import { truthOf } from "./census.mjs";
 const ROOMS = ["milk", "coffee", "tea"];
 const OPTIMISTIC = "tea"; // where members see a message before it is stored
 const TRIMMED = "milk"; // and ann is never in it
+const KEPT = 30;
 const STEPS = 400;
 const STEP_MS = 100;
-const LIFETIME_MS = STEPS * STEP_MS; // as long as the storm
+const LIFETIME_MS = 2 * STEPS * STEP_MS; // longer than the storm
 
 class Reader {
   constructor(name, world) {
@@ -30,6 +31,7 @@ class Reader {
 
   connect(recovered) {
     this.isConnected = true;
+    this.note("presents");
     this.note("connected", { sid: `sid of ${this.name}`, recovered });
     for (const message of this.missed.splice(0)) this.#see(message);
   }
@@ -43,16 +45,16 @@ class Reader {
     if (this.name === "ann" && room === TRIMMED) return;
     const seq = this.world.head(room);
     this.note("join", { room });
-    this.note("joined", { room, seq });
+    this.#answer("joined", { room, seq });
     this.rooms.add(room);
     const after = this.known.get(room);
-    if (after < seq) this.note("reloaded", { room, after, upto: seq, messages: this.world.page(room, after, seq) });
+    if (after < seq) this.#answer("reloaded", { room, after, upto: seq, messages: this.world.page(room, after, seq) });
     this.known.set(room, seq);
   }
 
   leave(room) {
     this.note("leave", { room });
-    this.note("left", { room });
+    this.#answer("left", { room });
     this.rooms.delete(room);
   }
 
@@ -84,6 +86,10 @@ class Reader {
     for (const room of rooms) this.join(room);
   }
 
+  #answer(on, what) {
+    this.note(on, { ...what, asked: this.world.now });
+  }
+
   #see({ room, seq, id, offset: stored }, isPending = false) {
     const offset = this.world.offsetOf(stored);
     if (isPending) this.note("glimpsed", { room, id });
@@ -108,8 +114,18 @@ class World {
     this.stores = [{ epochs: ["one", "other"], keeps: 0, begunAt: 0 }];
   }
 
+  get now() {
+    return this.steps * STEP_MS;
+  }
+
   note(who, on, what) {
-    (this.traces[who] ??= []).push({ t: this.steps * STEP_MS, who, on, ...what });
+    (this.traces[who] ??= []).push({ t: this.now, who, on, ...what });
+  }
+
+  /** A run of the broker. */
+  run(what) {
+    this.note("storm", "spawned");
+    this.note("storm", "run", what);
   }
 
   /** As it is told now. */
@@ -119,12 +135,16 @@ class World {
 
   /** From now on the store is what it was when it held `length` messages. */
   goBack(length) {
-    this.stores.at(-1).kept = this.log;
+    Object.assign(this.stores.at(-1), { kept: this.log, lostAt: this.now });
+    this.note("storm", "ended");
+    this.note("storm", "went_back");
+    this.steps++;
     this.log = this.log.slice(0, length);
     this.position = length;
     this.epoch = "two";
-    this.stores.push({ epochs: ["two"], keeps: length, begunAt: this.steps * STEP_MS });
-    this.note("storm", "run", { epoch: "two", keeps: length });
+    this.stores.push({ epochs: ["two"], keeps: length, begunAt: this.now });
+    this.run({ epoch: "two", keeps: length });
+    this.steps++;
     for (const { room, seq, id, offset } of this.log) this.#follow({ room, seq, id, offset });
     this.heads.clear();
     for (const { room, seq } of this.log) this.heads.set(room, seq);
@@ -155,14 +175,14 @@ class World {
     this.#follow(message);
     for (const reader of this.readers) reader.deliver(message);
     this.answers.push({ who, message });
-    this.note(who, "acked", message);
+    this.note(who, "acked", { ...message, asked: this.now });
   }
 
   repeat() {
     if (this.answers.length === 0) return;
     const { who, message } = this.random.pick(this.answers);
     this.note(who, "publish", { room: message.room, id: message.id });
-    this.note(who, "acked", message);
+    this.note(who, "acked", { ...message, asked: this.now });
   }
 
   ask(reader) {
@@ -170,7 +190,7 @@ class World {
     reader.note("ask", { id });
     this.note("feeder", "served", { id, sid: `sid of ${reader.name}`, start: 1, repeated: false });
     if (this.random.below(4) === 0) this.note("feeder", "served", { id, sid: `sid of ${reader.name}`, start: 2, repeated: true });
-    reader.note("answered", { id, got: id });
+    reader.note("answered", { id, got: id, asked: this.now });
   }
 
   step() {
@@ -213,6 +233,7 @@ class World {
 /** An observation for the checker, in which nothing is wrong; with `goesBack` the store is once taken back to a backup. */
 export function record(seed, { goesBack = false } = {}) {
   const world = new World(new Random(seed));
+  world.run({ epoch: "one" });
   for (const reader of world.readers) {
     reader.connect(false);
     for (const room of ROOMS) reader.join(room);
@@ -230,6 +251,6 @@ export function record(seed, { goesBack = false } = {}) {
   for (const room of ROOMS) world.publish("feeder", room);
   const { followed, stores, traces, census } = world;
   stores.at(-1).kept = structuredClone(world.log);
-  const isTrimmed = (room) => room === TRIMMED;
-  return { log: followed, stores, traces, census, isTrimmed, lifetimeMs: LIFETIME_MS };
+  const keptOf = (room) => (room === TRIMMED ? KEPT : Infinity);
+  return { log: followed, stores, traces, census, keptOf, lifetimeMs: LIFETIME_MS };
 }

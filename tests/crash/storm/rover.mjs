@@ -5,6 +5,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { io } from "../../e2e/support/client.mjs";
+import { now } from "./trace.mjs";
 
 const QUICK = { reconnectionDelay: 50, reconnectionDelayMax: 500, randomizationFactor: 0.5, timeout: 3000 };
 const TRANSPORTS = [["polling", "websocket"], ["websocket"], ["polling"]];
@@ -91,8 +92,9 @@ export class Rover {
     const id = `${this.name}.${this.#life}?${++this.#count}`;
     this.#note("ask", { id });
     return new Promise((resolve) => {
-      this.#ask("echo", id, (answer) => {
-        this.#note("answered", { id, got: answer?.id, code: answer ? answer.error?.code : "no answer" });
+      this.#ask("echo", id, (answer, asked) => {
+        if (answer) this.#note("answered", { id, got: answer.id, code: answer.error?.code, ...(answer.ok && { asked }) });
+        else this.#note("answered", { id, code: "no answer" });
         resolve(answer?.ok === true);
       });
     });
@@ -129,13 +131,16 @@ export class Rover {
   async meetTwin(ms) {
     const { _pid: pid, _lastOffset: offset, connected } = this.#socket;
     if (!connected || !pid) return;
+    let outcome = "unknown";
     this.#note("contested");
     const url = `http://127.0.0.1:${this.random.pick(this.scene.gateways)}`;
     const auth = { user: this.user, pid, offset };
     const twin = io(url, { forceNew: true, reconnection: false, auth, transports: ["websocket"] });
+    twin.on("connect", () => (outcome = twin.recovered ? "taken" : "fresh"));
     await delay(ms);
     twin.disconnect();
     twin.io.engine?.close();
+    this.#note("contest_over", { outcome });
   }
 
   /** Its own network drop. */
@@ -157,7 +162,12 @@ export class Rover {
 
   #connect() {
     const transports = this.random.pick(TRANSPORTS);
-    const socket = io(this.#link.url, { ...QUICK, forceNew: true, transports, auth: { user: this.user } });
+    // The client library asks for it right before it asks for a session.
+    const auth = (tell) => {
+      if (socket === this.#socket) this.#note("presents");
+      tell({ user: this.user });
+    };
+    const socket = io(this.#link.url, { ...QUICK, forceNew: true, transports, auth });
     this.#socket = socket;
     socket.on("connect", () => this.#onConnect());
     socket.on("disconnect", (reason) => this.#onDisconnect(reason));
@@ -215,11 +225,15 @@ export class Rover {
     }
   }
 
-  /** A request with a callback: an await would be overtaken by events that come in the same packet. */
+  /**
+   * A request with a callback: an await would be overtaken by events that come in the same packet. The answer comes
+   * with the time of the request.
+   */
   #ask(event, body, onAnswer) {
     const life = this.#life;
+    const asked = now();
     this.#socket.timeout(ANSWER_MS).emit(event, body, (error, answer) => {
-      if (life === this.#life) onAnswer(error ? null : answer);
+      if (life === this.#life) onAnswer(error ? null : answer, asked);
     });
   }
 
@@ -242,9 +256,9 @@ export class Rover {
 
   #join(room) {
     this.#note("join", { room });
-    this.#ask("room:join", room, (answer) => {
+    this.#ask("room:join", room, (answer, asked) => {
       if (!answer?.ok) return this.#again(() => this.#carryOn(room));
-      this.#note("joined", { room, seq: answer.seq, members: answer.members });
+      this.#note("joined", { room, seq: answer.seq, members: answer.members, asked });
       this.#joined.add(room);
       this.#begun.delete(room);
       this.#catchUp(room, answer.seq);
@@ -254,9 +268,9 @@ export class Rover {
 
   #leave(room) {
     this.#note("leave", { room });
-    this.#ask("room:leave", room, (answer) => {
+    this.#ask("room:leave", room, (answer, asked) => {
       if (!answer?.ok) return this.#again(() => this.#carryOn(room));
-      this.#note("left", { room });
+      this.#note("left", { room, asked });
       for (const [id, where] of this.#pending) if (where === room) this.#pending.delete(id);
       this.#joined.delete(room);
       this.#begun.delete(room);
@@ -282,14 +296,14 @@ export class Rover {
   }
 
   #read(room, after, head) {
-    this.#ask("room:history", { room, after, limit: PAGE }, (answer) => {
+    this.#ask("room:history", { room, after, limit: PAGE }, (answer, asked) => {
       if (!answer?.ok) {
         this.#again(() => this.#joined.has(room) && this.#read(room, after, head));
         return;
       }
       const messages = answer.messages.filter(({ seq }) => seq <= head).map(({ seq, id }) => [seq, id]);
       const upto = answer.more ? messages.at(-1)[0] : head;
-      this.#note("reloaded", { room, after, upto, messages });
+      this.#note("reloaded", { room, after, upto, messages, asked });
       if (upto < head) this.#read(room, upto, head);
     });
   }
@@ -323,7 +337,7 @@ export class Rover {
     const session = this.#session;
     const attempt = () => {
       this.#note("publish", { room, id });
-      this.#ask("room:publish", { room, id, data: id }, (answer) => this.#onPublished(room, id, answer, repeat));
+      this.#ask("room:publish", { room, id, data: id }, (...how) => this.#onPublished(room, id, repeat, ...how));
     };
     const repeat = () => {
       if (session !== this.#session) this.#abandon(id);
@@ -334,10 +348,10 @@ export class Rover {
     attempt();
   }
 
-  #onPublished(room, id, answer, repeat) {
+  #onPublished(room, id, repeat, answer, asked) {
     if (answer?.ok) {
       this.#open--;
-      this.#note("acked", { room, id, seq: answer.seq, offset: answer.offset });
+      this.#note("acked", { room, id, seq: answer.seq, offset: answer.offset, asked });
       this.#acked = [...this.#acked.slice(-9), { room, id }];
       return;
     }

@@ -1,11 +1,21 @@
-// A planted bug on the wire between a gateway and a client, to prove that the storm sees what really happens: it drops
-// or doubles one message on a WebSocket, or gives one client whose session is another one the old name of it, so
-// that it is not told.
+// A planted bug on the wire between a gateway and a client, to prove that the storm sees what really happens:
+//
+//   drop, double   one message on a WebSocket is lost, or comes twice
+//   hush           a client whose session is another one is given the old name of it, so that it is not told
+//   forget         soon after a restore of the broker a client that has a session since then does not get it back
+//   hurry          a client that comes back in the second half of its session's lifetime does not get it back
+//
+// For the last two the saboteur cuts the client off, and forges the name whenever it then presents that session.
 
 const HEADER_BYTES = 2;
+const KEY_BYTES = 4;
 const MEDIUM = 126; // the length stands in the next two bytes
 const PATIENCE = 3; // messages that pass before the first one is meddled with
 const MARK = '"room:message"';
+const PID = /"pid":"([\w-]{22})"/;
+
+const SILENT_MS = 200; // before it is cut off; the storm cannot end meanwhile, since the client cannot settle
+const AWAY_MS = 15500; // where a session lives for 30 s
 
 /** Whole frames of what has come, and the rest. A server's frames are not masked. RFC 6455, 5.2 */
 export function splitFrames(bytes) {
@@ -24,30 +34,88 @@ export function splitFrames(bytes) {
   return { frames, rest: bytes.subarray(at) };
 }
 
-const PID = /"pid":"([\w-]{22})"/;
+/** This name of a session is made another one, in place: in plain text, or in a client's frame. */
+export function forge(bytes, name) {
+  forgeText(bytes, name);
+  forgeFrame(bytes, name);
+}
+
+function forgeText(bytes, name) {
+  const at = bytes.indexOf(name, 0, "latin1");
+  if (at >= 0) bytes.subarray(at, at + name.length).reverse();
+}
+
+/** A client's frames are masked: four bytes before the text, over and over. */
+function forgeFrame(bytes, name) {
+  const isMasked = bytes.length > HEADER_BYTES && (bytes[1] & 0x80) !== 0;
+  const short = bytes[1] & 0x7f;
+  if (!isMasked || short > MEDIUM) return;
+  const head = short === MEDIUM ? HEADER_BYTES + 2 : HEADER_BYTES;
+  const [key, text] = [bytes.subarray(head, head + KEY_BYTES), bytes.subarray(head + KEY_BYTES)];
+  const mask = () => text.forEach((byte, i) => (text[i] = byte ^ key[i % KEY_BYTES]));
+  mask();
+  forgeText(text, name);
+  mask();
+}
 
 /** What is sent in the place of a message's frame. */
-const DEEDS = {
+const MEDDLE = {
   drop: () => [],
   double: (frame) => [frame, frame],
+};
+/** Who is cut off: who is told the so many-th name of a session, and for how long. */
+const CUT_OFF = {
+  forget: { atName: 2, awayMs: 0 },
+  hurry: { atName: 1, awayMs: AWAY_MS },
 };
 const HUSH = "hush";
 
 export class Saboteur {
   #deed;
   #passed = 0;
+  #isBusy = false;
   #isDone = false;
 
-  /** `deed` is "drop", "double" or "hush". */
   constructor(deed) {
-    if (!DEEDS[deed] && deed !== HUSH) throw new Error(`a saboteur cannot ${deed}`);
-    this.#deed = DEEDS[deed];
+    if (!MEDDLE[deed] && !CUT_OFF[deed] && deed !== HUSH) throw new Error(`a saboteur cannot ${deed}`);
+    this.#deed = deed;
   }
 
-  /** Meddles with one message of the proxy's connections to come. */
+  /** Meddles, once, with one of the proxies' connections to come. */
   lurk(proxy) {
-    if (this.#deed) this.#lurkAmongFrames(proxy);
+    if (MEDDLE[this.#deed]) this.#lurkAmongFrames(proxy);
+    else if (CUT_OFF[this.#deed]) this.#lurkForClient(proxy);
     else this.#lurkAmongNames(proxy);
+  }
+
+  #lurkForClient(proxy) {
+    const { atName, awayMs } = CUT_OFF[this.#deed];
+    const names = new Set();
+    let forged = null;
+    proxy.onPair = ({ client, server }) => {
+      server.on("data", (data) => {
+        const name = PID.exec(data.toString("latin1"))?.[1];
+        if (name) names.add(name);
+        if (this.#isBusy || names.size < atName) return;
+        this.#isBusy = true;
+        forged = name;
+        proxy.silence("client");
+        setTimeout(() => this.#cutOff(proxy, awayMs), SILENT_MS);
+      });
+      client.unpipe(server);
+      client.on("data", (data) => {
+        if (forged) forge(data, forged);
+        server.write(data);
+      });
+      client.resume();
+    };
+  }
+
+  #cutOff(proxy, awayMs) {
+    proxy.isDown = true;
+    proxy.heal();
+    proxy.cut();
+    setTimeout(() => (proxy.isDown = false), awayMs);
   }
 
   /** The names are equally long, so that no frame and no length changes. */
@@ -93,6 +161,6 @@ export class Saboteur {
   #meddle(frame) {
     if (this.#isDone || !frame.includes(MARK) || this.#passed++ < PATIENCE) return [frame];
     this.#isDone = true;
-    return this.#deed(frame);
+    return MEDDLE[this.#deed](frame);
   }
 }

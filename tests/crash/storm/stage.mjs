@@ -16,9 +16,6 @@ export const LEASE_MS = 2000;
 export const SILENCE_MS = 4000;
 /** And so much later a user who had no other socket has left. */
 export const GRACE_MS = 1000;
-/** Who is away for longer than this gets a fresh session. */
-export const LIFETIME_MS = 15000;
-
 // Everything small, so that queues fill, leases end and pings are missed within seconds.
 const BROKER = {
   lease: LEASE_MS,
@@ -27,9 +24,8 @@ const BROKER = {
   identity: "claimed",
   "gateway-bytes": 65536,
   "presence-grace": GRACE_MS,
-  "session-lifetime": LIFETIME_MS,
   "presence-rules": "room-1*, room-2*", // the others have no roster until somebody asks
-  "retention-rules": "room-2* count=30", // see isTrimmed
+  "retention-rules": "room-2* count=30", // see keptOf
   "optimistic-rooms": "room-3*, room-4*",
 };
 const GATEWAY = {
@@ -48,9 +44,9 @@ const OTHERWISE = [
   { "command-timeout": 1500, "queue-bytes": 65536, "drain-spread": 0 },
 ];
 
-/** Whether a room keeps only its last messages, so that who was away for long gets a fresh session. */
-export function isTrimmed(room) {
-  return room.startsWith("room-2");
+/** How many of its last messages a room keeps: who has missed more gets a fresh session. */
+export function keptOf(room) {
+  return room.startsWith("room-2") ? 30 : Infinity;
 }
 
 export const START_MS = 60000;
@@ -60,10 +56,10 @@ const times = (count, make) => Array.from({ length: count }, (_, index) => make(
 export class Stage {
   /**
    * `folder` is there and empty. `size` is {gateways, feeders, crowds, crowdSize, rooms}, `pace` {roomsEach, publishMs,
-   * wanderMs, feederMs}. `random` seeds everybody's own choices; `trace` is where the feeders note theirs; `sabotage`,
+   * wanderMs, feederMs}. Who is away for longer than `lifetimeMs` gets a fresh session. `random` seeds everybody's own choices; `trace` is where the feeders note theirs; `sabotage`,
    * if given, is the deed of a saboteur among the first crowd.
    */
-  constructor({ folder, size, pace, random, trace, sabotage }) {
+  constructor({ folder, size, pace, lifetimeMs, random, trace, sabotage }) {
     this.folder = folder;
     this.traces = join(folder, "traces");
     this.rooms = times(size.rooms, (i) => `room-${i}`);
@@ -71,7 +67,8 @@ export class Stage {
     /** The broker's and the gateways'; none in a build whose clocks cannot be set. */
     this.clocks = times(this.hasFaultPoints ? 1 + size.gateways : 0, (i) => new Clock(join(folder, `clock-${i}`)));
     const endpoint = (which) => this.endpoint(which);
-    this.broker = new Broker({ folder, endpoint, settings: BROKER, environment: this.clocks[0]?.environment, trace });
+    const settings = { ...BROKER, "session-lifetime": lifetimeMs };
+    this.broker = new Broker({ folder, endpoint, settings, environment: this.clocks[0]?.environment, trace });
     this.uplinks = times(size.gateways, () => new Proxy(join(folder, "gateways.ipc")));
     this.gateways = times(size.gateways, (i) => this.#newGateway(i));
     this.feeds = times(size.feeders, () => new Proxy(join(folder, "backends.ipc")));

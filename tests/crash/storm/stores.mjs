@@ -23,9 +23,10 @@ class LogIndex {
     return this.#ids.get(id);
   }
 
-  /** The room's highest seq. */
-  head(room) {
-    return [...(this.#rooms.get(room)?.keys() ?? [])].reduce((most, seq) => Math.max(most, seq), 0);
+  /** The room's highest seq; of those messages only that `isMeant`. */
+  head(room, isMeant = () => true) {
+    const entries = [...(this.#rooms.get(room)?.values() ?? [])];
+    return entries.reduce((most, entry) => (entry.seq > most && isMeant(entry) ? entry.seq : most), 0);
   }
 }
 
@@ -34,23 +35,25 @@ export function positionOf({ offset }) {
   return parseInt(offset.split(".")[1], 36);
 }
 
-const LATE_MS = 15000; // so late comes what was asked, or written, in time
-
 export class Stores {
   #list;
   #byEpoch = new Map();
+  #publishedAt;
+  #ackedAt;
 
   /** `stores` and `log` as in checker.mjs; `events` of everybody. */
   constructor({ stores, log, events, isTrimmed }) {
+    this.#publishedAt = firstTimes(events, "publish");
+    this.#ackedAt = firstTimes(events, "acked");
     stores.forEach(({ epochs }, n) => epochs.forEach((epoch) => this.#byEpoch.set(epoch, n)));
     const followed = this.#divide(log);
     const told = this.#divide(events.filter(({ on, room }) => (on === "saw" || on === "acked") && isTrimmed(room)));
     let before = [];
-    this.#list = stores.map(({ keeps, kept, begunAt }, n) => {
+    this.#list = stores.map(({ keeps, kept, begunAt, lostAt = Infinity }, n) => {
       const prefix = before.filter((message) => positionOf(message) <= keeps);
       // What was trimmed before anybody came to read it, is known from those who saw it in time.
       before = distinct([...prefix, ...followed[n], ...kept, ...told[n]]);
-      return { keeps, kept, begunAt, prefix, followed: followed[n], log: before, index: new LogIndex(before) };
+      return { keeps, kept, begunAt, lostAt, prefix, followed: followed[n], log: before, index: new LogIndex(before) };
     });
   }
 
@@ -72,10 +75,26 @@ export class Stores {
     return this.#list;
   }
 
-  /** Those that may have been asked for what came at `t`. */
-  around(t) {
-    const isOver = (n) => n < this.last && this.#list[n + 1].begunAt < t - LATE_MS;
-    return this.#list.flatMap(({ begunAt }, n) => (n > 0 && begunAt > t ? [] : isOver(n) ? [] : [this.index(n)]));
+  /** Those that may have been read between these times. */
+  during(from, to) {
+    return this.#list.filter(({ begunAt, lostAt }) => begunAt <= to && lostAt >= from).map(({ index }) => index);
+  }
+
+  /** When that was said for the first time, as far as it is known: it was not stored, or shown to anybody, before. */
+  publishedAt(id) {
+    return this.#publishedAt.get(id) ?? -Infinity;
+  }
+
+  /** Up to where the room's messages were certainly stored at `t`. */
+  leastHead(room, t) {
+    const heads = this.during(t, t).map((log) => log.head(room, ({ id }) => this.#ackedAt.get(id) <= t));
+    return heads.length > 0 ? Math.min(...heads) : 0;
+  }
+
+  /** And up to where they may have been, at some time between. */
+  mostHead(room, from, to) {
+    const heads = this.during(from, to).map((log) => log.head(room, ({ id }) => this.publishedAt(id) <= to));
+    return Math.max(0, ...heads);
   }
 
   /** Whether what store `n` holds at that position is in store `later`, too. */
@@ -88,6 +107,13 @@ export class Stores {
     for (const message of messages) parts[this.of(message.offset)]?.push(message);
     return parts;
   }
+}
+
+/** When each id had this for the first time. */
+function firstTimes(events, what) {
+  const times = new Map();
+  for (const { on, id, t } of events) if (on === what && !(times.get(id) <= t)) times.set(id, t);
+  return times;
 }
 
 /** Each message once, in the log's order. */

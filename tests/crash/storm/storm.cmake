@@ -1,6 +1,7 @@
 # The fault storm. The number of faults is what CI has the time for; run storm.mjs by hand for more.
 set(storm ${CMAKE_CURRENT_LIST_DIR})
 rj_node_test(crash.storm_checker ${storm}/checker.test.mjs crash 60)
+rj_node_test(crash.storm_sessions ${storm}/sessions.test.mjs crash 60)
 rj_node_test(crash.storm_plan ${storm}/plan.test.mjs crash 60)
 rj_node_test(crash.storm_sabotage ${storm}/sabotage.test.mjs crash 300)
 rj_node_test(crash.storm ${storm}/storm.mjs crash 600 --faults 120)

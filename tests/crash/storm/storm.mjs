@@ -3,12 +3,14 @@
 //
 //   node storm.mjs [--seed S] [--faults N | --seconds N] [--gap MS] [--only KIND,KIND]
 //                  [--clients N] [--crowds N] [--rooms N] [--gateways N] [--feeders N]
-//                  [--build DIR] [--keep DIR] [--sabotage drop|double]
+//                  [--wander MS] [--lifetime MS] [--build DIR] [--keep DIR] [--sabotage drop|double|hush|forget|hurry]
 //   node storm.mjs --judge DIR        judges once more what an earlier run has kept
 //
 // The seed decides the schedule (plan.mjs), and what each client does when; what the machine makes of it in time is
-// its own. REJOIN_BIN names the folder of the binaries, or --build the build's. With --keep, the traces of everybody and
-// the logs of all processes stay in that folder, otherwise only when something was wrong. Exit status 0: all promises held.
+// its own. --wander is the mean time after which a client changes its mind (0: never), --lifetime a session's.
+// --sabotage plants a bug (saboteur.mjs). REJOIN_BIN names the folder of the binaries, or --build the build's. With
+// --keep, the traces of everybody and the logs of all processes stay in that folder, otherwise only when something was
+// wrong. Exit status 0: all promises held.
 
 import { mkdirSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { join, resolve } from "node:path";
@@ -24,7 +26,7 @@ import { Faults } from "./faults.mjs";
 import { Follower, markEnd, readLog } from "./log.mjs";
 import { KINDS, plan } from "./plan.mjs";
 import { reportFaults, reportKinds } from "./report.mjs";
-import { GRACE_MS, LEASE_MS, LIFETIME_MS, SILENCE_MS, Stage, isTrimmed } from "./stage.mjs";
+import { GRACE_MS, LEASE_MS, SILENCE_MS, Stage, keptOf } from "./stage.mjs";
 import { TraceFile, now, readTraces } from "./trace.mjs";
 
 const BREATH = 25; // faults after which everybody gets the time to come back
@@ -43,6 +45,8 @@ const { values: given } = parseArgs({
     rooms: { type: "string", default: "50" },
     gateways: { type: "string", default: "3" },
     feeders: { type: "string", default: "2" },
+    wander: { type: "string", default: "15000" },
+    lifetime: { type: "string", default: "15000" },
     only: { type: "string" },
     build: { type: "string" },
     keep: { type: "string" },
@@ -61,7 +65,7 @@ function settings() {
     crowdSize: Math.ceil(number("clients") / number("crowds")),
     rooms: number("rooms"),
   };
-  const pace = { roomsEach: 3, publishMs: 4000, wanderMs: 15000, feederMs: 80 };
+  const pace = { roomsEach: 3, publishMs: 4000, wanderMs: number("wander"), feederMs: 80 };
   const count = given.seconds ? Math.ceil((number("seconds") * 1000) / number("gap")) : number("faults");
   const only = given.only?.split(",") ?? Object.keys(KINDS);
   return { size, pace, count, only };
@@ -131,7 +135,8 @@ async function storm(folder, random) {
   writeFileSync(join(folder, "plan.json"), schedule.map((fault) => JSON.stringify(fault)).join("\n"));
   mkdirSync(join(folder, "traces"));
   const trace = new TraceFile(join(folder, "traces"), "storm");
-  const stage = new Stage({ folder, size, pace, random, trace, sabotage: given.sabotage });
+  const lifetimeMs = number("lifetime");
+  const stage = new Stage({ folder, size, pace, lifetimeMs, random, trace, sabotage: given.sabotage });
   const faults = new Faults(stage, trace);
   const wrong = [];
   let follower = null;
@@ -160,15 +165,22 @@ async function storm(folder, random) {
   trace.close();
   stage.keepLogs();
   wrong.push(...faults.errors, ...stage.faults);
-  writeFileSync(join(folder, "books.json"), JSON.stringify({ ...books, counts: faults.counts, wrong }));
+  writeFileSync(join(folder, "books.json"), JSON.stringify({ ...books, lifetimeMs, counts: faults.counts, wrong }));
 }
 
-/** The stores as the checker wants them; `kept` is what was read of each. */
-function storesOf(runs, kept) {
-  const stores = [];
-  for (const { t, epoch, keeps } of runs) {
-    if (stores.length === 0 || keeps !== undefined) {
-      stores.push({ epochs: [], keeps: keeps ?? 0, begunAt: t, kept: kept[stores.length] });
+/** The stores as the checker wants them, of the storm's events (broker.mjs); `kept` is what was read of each. */
+function storesOf(events, kept) {
+  const stores = [{ epochs: [], keeps: 0, begunAt: 0, kept: kept[0] }];
+  let [begunAt, endedAt] = [0, 0]; // of the latest run on the latest store, and of the last one on the one before
+  let isBack = false;
+  for (const { t, on, epoch, keeps } of events) {
+    if (on === "went_back") isBack = true;
+    if (on === "ended" && !isBack) endedAt = t;
+    if (on === "spawned" && isBack) [begunAt, isBack] = [t, false];
+    if (on !== "run") continue;
+    if (keeps !== undefined) {
+      stores.at(-1).lostAt = endedAt;
+      stores.push({ epochs: [], keeps, begunAt, kept: kept[stores.length] });
     }
     stores.at(-1).epochs.push(epoch);
   }
@@ -177,13 +189,13 @@ function storesOf(runs, kept) {
 
 /** Judges what stands in a folder. Returns whether all promises were kept. */
 function judge(folder) {
-  const { log, kept, census, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
+  const { log, kept, census, lifetimeMs, counts, wrong } = JSON.parse(readFileSync(join(folder, "books.json"), "utf8"));
   const traces = readTraces(join(folder, "traces"));
   const isCutShort = wrong.length > 0 && log.length === 0;
-  const stores = storesOf((traces.storm ?? []).filter(({ on }) => on === "run"), kept);
+  const stores = storesOf(traces.storm ?? [], kept);
   const { faults, figures } = isCutShort
     ? { faults: [], figures: {} }
-    : check({ log, stores, traces, census, isTrimmed, lifetimeMs: LIFETIME_MS });
+    : check({ log, stores, traces, census, keptOf, lifetimeMs });
   const happened = Object.values(counts).reduce((sum, count) => sum + count, 0);
   console.log(reportKinds(counts, traces));
   console.log(`${happened} faults; ${JSON.stringify(figures)}; presence agreed after ${census.tookMs} ms`);
@@ -201,7 +213,7 @@ async function main() {
   }
   if (given.build) process.env.REJOIN_BIN = resolve(given.build, "bin");
   const seed = number("seed");
-  const same = ["gap", "only", "clients", "crowds", "rooms", "gateways", "feeders", "sabotage"];
+  const same = ["gap", "only", "clients", "crowds", "rooms", "gateways", "feeders", "wander", "lifetime", "sabotage"];
   const flags = same.filter((name) => given[name] !== undefined).map((name) => `--${name} ${given[name]}`);
   const again = `node storm.mjs --seed ${seed} --faults ${settings().count} ${flags.join(" ")}`;
   console.log(again);

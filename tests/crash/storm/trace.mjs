@@ -4,9 +4,9 @@
 import { closeSync, openSync, readFileSync, readdirSync, writeSync } from "node:fs";
 import { join } from "node:path";
 
-/** ms of one clock that all processes share and nobody sets. */
+/** ms of one clock that all processes share and nobody sets (Linux: CLOCK_MONOTONIC). */
 export function now() {
-  return Math.round((performance.timeOrigin + performance.now()) * 10) / 10;
+  return Number(process.hrtime.bigint() / 100000n) / 10;
 }
 
 export class TraceFile {

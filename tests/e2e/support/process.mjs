@@ -103,6 +103,7 @@ export class Process {
         this.#child = null;
         this.#note(`--- ended: code ${code} signal ${signal}\n`);
         this.#judge(code, signal);
+        this.ended();
         resolve();
       });
     });
@@ -165,6 +166,9 @@ export class Process {
 
   /** A line of its log. */
   said() {}
+
+  /** It is gone, and all that it has said was heard. */
+  ended() {}
 
   /** SIGSTOP and SIGCONT: a process that is there and does nothing. */
   freeze() {
