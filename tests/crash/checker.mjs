@@ -3,12 +3,14 @@
 // An observation is
 //   acked        [{room, id, seq}]                     every publish that was acknowledged
 //   history      {room: [{seq, id}]}                   each room's whole history afterwards, as it was paged
-//   subscribers  [{name, rooms, seen: [{room, seq, id}], connections: [{recovered}]}]
-//                                                      each from before the first publish, in order of arrival
+//   subscribers  [{name, rooms, seen: [{room, seq, id, isHeld?}], connections: [{recovered}]}]
+//                                                      each from before the first publish, in order of arrival;
+//                                                      `isHeld`: out of the client library's own buffer
 // A fault is one sentence.
 
 /** Every way in which the observation breaks the promises P1 to P4; empty when they hold. */
-export function check({ acked, history, subscribers }) {
+export function check({ acked, history, subscribers: all }) {
+  const subscribers = all.map((one) => ({ ...one, seen: withoutHeldTwice(one.seen) }));
   return [
     ...Object.entries(history).flatMap(([room, messages]) => checkHistory(room, messages)),
     ...checkAcked(acked, history),
@@ -18,6 +20,19 @@ export function check({ acked, history, subscribers }) {
     ]),
     ...checkOneOrder(subscribers),
   ];
+}
+
+/**
+ * socket.io-client (4.8) keeps an event that it decodes while its connection closes until after the reconnect, and does
+ * not count its offset; the server has to send it again. That doubling is the client's own.
+ */
+function withoutHeldTwice(seen) {
+  const held = new Set();
+  return seen.filter(({ id, isHeld }) => {
+    if (!isHeld) return !held.delete(id);
+    held.add(id);
+    return true;
+  });
 }
 
 /** seq runs 1, 2, 3 …, and no id stands twice. */

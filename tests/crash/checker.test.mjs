@@ -96,3 +96,12 @@ for (const [what, [plant, sentence]] of Object.entries(PLANTED)) {
     assert.ok(faults.some((fault) => sentence.test(fault)), `${sentence} among ${JSON.stringify(faults)}`);
   });
 }
+
+test("an event that the client library kept for itself, and got again, is not held against the broker, once", () => {
+  const observation = faultless();
+  const [{ seen }] = observation.subscribers;
+  seen.splice(10, 0, { ...seen[10], isHeld: true });
+  assert.deepEqual(check(observation), []);
+  seen.splice(11, 0, seen[11]);
+  assert.match(check(observation).join(), /a saw even 6 .* again/);
+});

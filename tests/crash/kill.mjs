@@ -3,22 +3,25 @@
 //   node kill.mjs [--kills N] [--seed S] [--publishers N] [--subscribers N]
 //
 // REJOIN_BIN names the folder of the binaries. The seed decides who is killed when and what each client does; what
-// the machine makes of it in time is its own. Exit status 0: all promises held.
+// the machine makes of it in time is its own. Exit status 0: all promises held. Otherwise what everybody saw and all logs
+// are kept.
 
+import { writeFileSync } from "node:fs";
+import { join } from "node:path";
 import { setTimeout as delay } from "node:timers/promises";
 import { parseArgs } from "node:util";
 
 import { check } from "./checker.mjs";
 import { Client, MODES } from "../e2e/support/client.mjs";
-import { Cluster, QUICK_PINGS } from "../e2e/support/cluster.mjs";
-import { until } from "../e2e/support/deadline.mjs";
+import { Cluster, QUICK_PINGS, temporaryFolder } from "../e2e/support/cluster.mjs";
+import { until, within } from "../e2e/support/deadline.mjs";
 import { Random } from "../e2e/support/random.mjs";
 
 const ROOMS = ["red", "green", "blue"];
 const IN_FLIGHT = 4; // publishes that one publisher has unanswered
 const RETRY_MS = 3000;
 const LONGEST_LIFE_MS = 900; // between the restart of what was killed and the next kill
-const SETTLE_MS = 60000;
+const SETTLE_MS = 200000; // for what is done at once, were it not for a machine that is busy with other things as well
 const BREATH = 10; // kills after which everybody gets the time to come back
 const SHOWN_FAULTS = 20;
 
@@ -36,10 +39,18 @@ const wanted = Object.fromEntries(Object.entries(options).map(([name, value]) =>
 class Nomad extends Client {
   constructor(cluster, index, settings) {
     super(cluster.url(index % cluster.gateways.length), settings);
+    /** All messages, for the checker. */
+    this.seen = [];
+    this.socket.onAny((event, message) => event === "room:message" && this.#see(message));
     let at = index;
     const move = () => this.moveTo(cluster.url(++at % cluster.gateways.length));
     this.socket.on("disconnect", move);
     this.socket.io.on("reconnect_error", move);
+  }
+
+  /** What comes out before the client library says that it is connected is what it has kept for itself. */
+  #see({ room, seq, id }) {
+    this.seen.push({ room, seq, id, isHeld: this.connections.length === this.drops.length });
   }
 }
 
@@ -52,7 +63,7 @@ class Member {
   }
 
   async join() {
-    await this.client.connected();
+    await until(() => this.client.socket.connected, () => `a connection of ${this.client}`, SETTLE_MS);
     for (const room of this.rooms) await this.client.join(room);
   }
 
@@ -61,7 +72,7 @@ class Member {
     return {
       name: this.name,
       rooms: this.rooms,
-      seen: this.client.messages().map(({ room, seq, id }) => ({ room, seq, id })),
+      seen: this.client.seen,
       connections: this.client.connections,
     };
   }
@@ -146,7 +157,15 @@ async function storm(cluster, members, publishers, random) {
     if (kills < breathAt) continue;
     breathAt += BREATH;
     const before = acknowledged();
-    await until(() => members.every(({ client }) => client.socket.connected), "every client is back", SETTLE_MS);
+    const away = new Set(members);
+    await until(
+      () => {
+        for (const one of away) if (one.client.socket.connected) away.delete(one);
+        return away.size === 0;
+      },
+      () => `every client is back; not yet: ${[...away].map(({ client }) => String(client)).join("; ")}`,
+      SETTLE_MS,
+    );
     await until(() => acknowledged() > before, "a message is acknowledged", SETTLE_MS);
     console.log(`${kills} kills, ${acknowledged()} messages acknowledged`);
   }
@@ -185,6 +204,14 @@ async function settled(members, history) {
   await until(() => !members.some(lacks), "every member has seen the end", SETTLE_MS).catch(() => {});
 }
 
+/** What everybody saw, and all logs: a folder. */
+function keep(cluster, observation) {
+  const folder = temporaryFolder();
+  writeFileSync(join(folder, "observation.json"), JSON.stringify(observation));
+  for (const { name, log } of cluster.processes) writeFileSync(join(folder, `${name.replace(" ", "-")}.log`), log);
+  return folder;
+}
+
 async function main() {
   console.log(`kill.mjs --kills ${wanted.kills} --seed ${wanted.seed}`);
   const random = new Random(wanted.seed);
@@ -192,6 +219,8 @@ async function main() {
   const cluster = new Cluster({ gateways: 2, gateway: QUICK_PINGS });
   const members = [];
   let faults = [];
+  let observation = {};
+  for (const process of cluster.processes) process.patienceMs = SETTLE_MS;
   try {
     await cluster.start();
     const publishers = Array.from({ length: wanted.publishers }, (_, i) => new Publisher(cluster, i, stream()));
@@ -202,12 +231,13 @@ async function main() {
     const publishing = Promise.all(publishers.map((publisher) => publisher.run()));
     await storm(cluster, members, publishers, stream());
     for (const publisher of publishers) publisher.isStopping = true;
-    await publishing;
+    await within(publishing, "everything that was published is acknowledged", SETTLE_MS);
 
     const history = await histories(cluster);
     await settled(members, history);
     const acked = publishers.flatMap((publisher) => publisher.acked);
-    faults = check({ acked, history, subscribers: members.map((member) => member.observation) });
+    observation = { acked, history, subscribers: members.map((member) => member.observation) };
+    faults = check(observation);
     const reconnects = members.reduce((sum, { client }) => sum + client.connections.length - 1, 0);
     console.log(`${acked.length} messages acknowledged, ${reconnects} reconnects, ${faults.length} faults`);
   } catch (error) {
@@ -220,6 +250,7 @@ async function main() {
   if (faults.length === 0) return;
   console.error(`${faults.slice(0, SHOWN_FAULTS).join("\n")}\n(${faults.length} faults)\n${cluster.tail(150)}`);
   console.error(`again: node kill.mjs --kills ${wanted.kills} --seed ${wanted.seed}`);
+  console.error(`what everybody saw, and the logs: ${keep(cluster, observation)}`);
   process.exitCode = 1;
 }
 

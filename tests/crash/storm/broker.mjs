@@ -90,6 +90,7 @@ export class Broker extends Process {
     const own = { data: join(this.folder, name), gateways: endpoint("gateways"), backends: endpoint("backends") };
     const args = flags({ ...own, ...this.settings });
     const reader = new Process(name, this.file, args, { ready: READY, env: { ...process.env, ...this.environment } });
+    reader.patienceMs = this.patienceMs;
     await reader.start();
     try {
       await markEnd({ endpoint });

@@ -4,9 +4,11 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { ctlLines } from "../../e2e/support/ctl.mjs";
+import { PATIENCE_MS } from "./log.mjs";
 import { now } from "./trace.mjs";
 
 const BETWEEN_MS = 200;
+const LONGEST_MS = 180000; // somebody comes or goes all the time
 
 /** {"socket SID": "room room", "room ROOM": "USER 2, USER 1", "members of ROOM": "3"} of all rovers, when they have settled. */
 export function truthOf(rovers) {
@@ -34,10 +36,10 @@ function listOf(users) {
 /** The same, as the broker has it. When it tells two members different things, one that is not the truth. */
 async function toldBy(stage, truth) {
   const told = {};
-  for (const { sid, rooms } of await ctlLines(stage, ["sockets"])) {
+  for (const { sid, rooms } of await ctlLines(stage, ["sockets"], { timeoutMs: PATIENCE_MS })) {
     told[`socket ${sid}`] = rooms.filter((room) => room !== sid).sort().join(" ");
   }
-  for (const { room, members } of await ctlLines(stage, ["rooms"])) told[`members of ${room}`] = String(members);
+  for (const { room, members } of await ctlLines(stage, ["rooms"], { timeoutMs: PATIENCE_MS })) told[`members of ${room}`] = String(members);
   for (const { room, users } of await stage.presence()) {
     const [name, list] = [`room ${room}`, listOf(users)];
     if (told[name] === undefined || told[name] === truth[name]) told[name] = list;
@@ -45,15 +47,27 @@ async function toldBy(stage, truth) {
   return told;
 }
 
-/** Waits until both agree, at most for `allowedMs` since `since`; the checker judges what it was then. */
-export async function takeCensus(stage, rovers, since, allowedMs) {
-  const truth = truthOf(rovers);
+/**
+ * Waits until both agree: `tookMs` since `since` they did not yet. A difference counts when nobody came, went or moved
+ * while it was looked at, and only when it was still there after `allowedMs`; the checker judges what it was then.
+ */
+export async function takeCensus(stage, since, allowedMs) {
+  let tookMs = 0;
   for (;;) {
+    const begunMs = Math.round(now() - since);
+    const { rovers } = await stage.states();
+    const truth = truthOf(rovers);
     const told = await toldBy(stage, truth);
-    const tookMs = Math.round(now() - since);
-    if (isSame(truth, told) || tookMs > allowedMs) return { truth, told, tookMs, allowedMs };
+    if (isSame(truth, told)) return { truth, told, tookMs, allowedMs };
+    if (pictureOf(rovers) === pictureOf((await stage.states()).rovers)) tookMs = begunMs;
+    if (tookMs > allowedMs || begunMs > LONGEST_MS) return { truth, told, tookMs, allowedMs };
     await delay(BETWEEN_MS);
   }
+}
+
+/** Who is connected, since when, and where. */
+function pictureOf(rovers) {
+  return JSON.stringify(rovers.map(({ sid, connections, isSettled, rooms }) => [sid, connections, isSettled, Object.keys(rooms)]));
 }
 
 function isSame(one, other) {

@@ -7,7 +7,7 @@ import { within } from "../../e2e/support/deadline.mjs";
 import { now } from "./trace.mjs";
 
 const PROGRAM = new URL("crowd_main.mjs", import.meta.url).pathname;
-const PATIENCE_MS = 60000;
+const PATIENCE_MS = 120000;
 
 /** All that may still run; nothing is left behind. */
 const running = new Set();

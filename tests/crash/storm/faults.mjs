@@ -4,7 +4,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 import { now } from "./trace.mjs";
-import { START_MS } from "./stage.mjs";
+import { PATIENCE_MS } from "./stage.mjs";
 
 const FLOOD_MESSAGES = 150;
 const FLOOD_BYTES = 2000;
@@ -14,14 +14,14 @@ const DISK_FAILED = 74; // the broker's exit status (EX_IOERR)
 async function killed(victim, ms) {
   await victim.kill();
   await delay(ms);
-  await victim.start(START_MS);
+  await victim.start();
 }
 
 /** SIGTERM: it ends in its own way. */
 async function restarted(victim, ms) {
   await victim.stop();
   await delay(ms);
-  await victim.start(START_MS);
+  await victim.start();
 }
 
 /** It dies by itself, at one of the next commits: before or after it, as the number says. */
@@ -31,8 +31,8 @@ const diesAt = (action, expected) => async (victim, ms) => {
   victim.env.REJOIN_FAULT = `${point}:${3 + (ms >> 4)}=${action}`;
   victim.spawn();
   delete victim.env.REJOIN_FAULT;
-  await victim.untilEnded(expected, START_MS);
-  await victim.start(START_MS);
+  await victim.untilEnded(expected);
+  await victim.start();
 };
 
 const backedUp = async (victim) => victim.backUp();
@@ -46,7 +46,7 @@ async function restored(victim, ms) {
   await victim.kill();
   victim.goBack();
   await delay(ms);
-  await victim.start(START_MS);
+  await victim.start();
 }
 
 /** For a while the pipes to its peers are full now and then. */
@@ -63,8 +63,8 @@ async function changed(victim, ms, stage) {
   await victim.stop();
   stage.changeSettings(victim);
   await delay(ms);
-  await victim.start(START_MS);
-  await victim.untilLinked(2 * START_MS); // the broker may be away for long
+  await victim.start();
+  await victim.untilLinked(2 * PATIENCE_MS); // the broker may be away for long
 }
 
 async function frozen(victim, ms) {

@@ -8,20 +8,22 @@
 //
 // No time is allowed for anybody's slowness: whatever happened is known to lie between two moments that were noted, and
 // a session may be gone when it may be for any choice of moments between. Only how long the broker may believe in
-// a connection that is none cannot be seen from outside (NOTICE_MS).
+// a connection that is none cannot be seen from outside (NOTICE_MS): that decides when a session must be gone.
 
 // All notes are of the machine's monotonic clock, sessions expire by the broker's wall clock, in whole ms: what the
 // latter may be off within a lifetime when it is slewed.
 const SLEW_MS = 20;
 
-// A client says that it has lost its connection. Its gateway finds out at the latest when the pings fail (4 s), which a
-// frozen gateway (5 s) begins to count when it is back; a frozen broker hears of it later (3 s).
+// From when a client has noticed that its connection is lost: its gateway's pings fail (4 s), or a lease ends (2 s), and as
+// much again for a busy machine. Not counted while something else was wrong between the client's gateway and the broker.
 const NOTICE_MS = 12000;
+const HINDRANCES = /^freeze_(broker|gateway)$|_uplink$/;
 
 export class Lifetimes {
   #lifetimeMs;
   #spawns;
   #voids; // {endedAt, begunAt, isKnown} the end of the last run whose sessions are void, the begin of the first one without
+  #hindrances; // {from, to}
   #clock; // {from, to, ms} so far ahead it may have been; two of them overlap while it was being set
 
   /** `events` are the storm's, in their order. */
@@ -29,6 +31,7 @@ export class Lifetimes {
     this.#lifetimeMs = lifetimeMs;
     this.#spawns = events.filter(({ on }) => on === "spawned").map(({ t }) => t);
     this.#voids = events.flatMap(({ on }, i) => (on === "went_back" || on === "voided" ? [voidAt(events, i)] : []));
+    this.#hindrances = events.flatMap((event, i) => (HINDRANCES.test(event.on) ? [{ from: event.t, to: overAt(events, i) ?? Infinity }] : []));
     this.#clock = clockOf(events);
   }
 
@@ -61,11 +64,17 @@ export class Lifetimes {
    */
   mustBeExpired({ alive, gone, asked, told }) {
     if (this.#spawns.some((t) => t >= alive && t <= told)) return false;
-    const noticed = gone + NOTICE_MS;
+    const noticed = this.#noticedAt(gone);
     if (noticed >= asked) return false;
     const shortest = ([from, to]) => begin(to, asked) - end(from, noticed);
     const spans = this.#spans(alive, told).filter(([from, to]) => from.from <= noticed && to.to >= asked);
     return spans.length > 0 && Math.min(...spans.map(shortest)) - SLEW_MS > this.#lifetimeMs;
+  }
+
+  /** When the broker knew at the latest. */
+  #noticedAt(gone) {
+    const hindrance = this.#hindrances.find(({ from, to }) => from < gone + NOTICE_MS && to > gone);
+    return hindrance ? this.#noticedAt(hindrance.to) : gone + NOTICE_MS;
   }
 
   /** All pairs of times of the clock, one before the other, that lie between. */
@@ -87,12 +96,17 @@ function voidAt(events, at) {
   return { endedAt, begunAt: events[run]?.t ?? Infinity, isKnown };
 }
 
+/** When the fault with that number was over; undefined: that is not known. */
+function overAt(events, at) {
+  const { on: kind, which } = events[at];
+  return events.find((event, i) => i > at && event.on === "over" && event.kind === kind && event.which === which)?.t;
+}
+
 function clockOf(events) {
   const times = [{ from: -Infinity, to: Infinity, ms: 0 }];
   events.forEach(({ on, which, ms, t }, i) => {
     if (on !== "jump_clock" || which !== 0) return;
-    const over = events.find((event, k) => k > i && event.on === "over" && event.kind === "jump_clock" && event.which === 0);
-    times.at(-1).to = over?.t ?? t;
+    times.at(-1).to = overAt(events, i) ?? t;
     times.push({ from: t, to: Infinity, ms });
   });
   return times;

@@ -24,6 +24,7 @@ export class Rover {
   #link;
   #socket = null;
   #isConnected = false;
+  #connections = 0;
   #isQuiet = false;
   #isOver = false;
   #life = 0;
@@ -70,6 +71,7 @@ export class Rover {
       user: this.user,
       sid: this.#socket.id,
       isConnected: this.#isConnected,
+      connections: this.#connections,
       isSettled,
       open: this.#open,
       pending: [...this.#pending.keys()],
@@ -136,7 +138,8 @@ export class Rover {
     const url = `http://127.0.0.1:${this.random.pick(this.scene.gateways)}`;
     const auth = { user: this.user, pid, offset };
     const twin = io(url, { forceNew: true, reconnection: false, auth, transports: ["websocket"] });
-    twin.on("connect", () => (outcome = twin.recovered ? "taken" : "fresh"));
+    // Its library does not know that it has presented one, and never calls that recovered.
+    twin.on("connect", () => (outcome = twin._pid === pid ? "taken" : "fresh"));
     await delay(ms);
     twin.disconnect();
     twin.io.engine?.close();
@@ -180,6 +183,7 @@ export class Rover {
   #onConnect() {
     const { id: sid, recovered } = this.#socket;
     this.#isConnected = true;
+    this.#connections++;
     this.#note("connected", { sid, recovered, gateway: this.#link.target });
     if (!recovered) this.#forget();
     for (const repeat of this.#unsaid.splice(0)) repeat();

@@ -126,6 +126,9 @@ test("a session that must have expired may not come back, unless the broker was 
   assert.match(judge(kept(1100, 50100)).texts.join(), isLate);
   assertFine(kept(1100, 15000));
   assertFine(kept(1100, 50100), undefined, { storm: [[30000, "ended"], [30100, "spawned"]] });
+  const frozen = [[10000, "freeze_gateway", { which: 1 }], [15000, "over", { kind: "freeze_gateway", which: 1 }]];
+  assertFine(kept(1100, 46000), undefined, { storm: frozen });
+  assert.match(judge(kept(1100, 48100), { storm: frozen }).texts.join(), /^ann got a session back that it had left 47/);
   assertFine(kept(1100, 50100), undefined, { storm: [[2000, "jump_clock", { which: 0, ms: -40000 }], [2001, "over", { kind: "jump_clock", which: 0 }]] });
 });
 

@@ -64,7 +64,7 @@ export class Gateway extends Process {
   }
 
   /** Waits until the gateway says that it can serve: its broker has answered. */
-  async untilLinked(timeoutMs) {
+  async untilLinked(timeoutMs = this.patienceMs) {
     const isReady = async () => {
       const answer = await fetch(`${this.url}/readyz`).catch(() => null);
       await answer?.arrayBuffer();

@@ -7,8 +7,10 @@ import { within } from "./deadline.mjs";
 import { sanitizerEnvironment } from "./process.mjs";
 
 /** Runs it to its end: {code, lines, errors}; `lines` are the output's, parsed where they are JSON. */
-export async function ctl(cluster, args, { input = "" } = {}) {
-  const child = spawn(join(process.env.REJOIN_BIN, "rejoinctl"), ["--broker", cluster.endpoint("backends"), ...args], {
+export async function ctl(cluster, args, { input = "", timeoutMs } = {}) {
+  const patience = timeoutMs ? ["--timeout", String(timeoutMs)] : [];
+  const flags = ["--broker", cluster.endpoint("backends"), ...patience];
+  const child = spawn(join(process.env.REJOIN_BIN, "rejoinctl"), [...flags, ...args], {
     env: sanitizerEnvironment(process.env),
   });
   let output = "";
@@ -22,7 +24,7 @@ export async function ctl(cluster, args, { input = "" } = {}) {
     child.on("close", resolve);
   });
   try {
-    const code = await within(closed, `the end of rejoinctl ${args.join(" ")}: ${output} ${errors}`);
+    const code = await within(closed, `the end of rejoinctl ${args.join(" ")}: ${output} ${errors}`, timeoutMs);
     const lines = output.split("\n").filter(Boolean);
     return { code, errors, lines: lines.map((line) => (line.startsWith("{") ? JSON.parse(line) : line)) };
   } finally {

@@ -3,7 +3,7 @@
 
 import { spawn } from "node:child_process";
 
-import { until, within } from "./deadline.mjs";
+import { PATIENCE_MS, until, within } from "./deadline.mjs";
 
 const SANITIZER = /AddressSanitizer|LeakSanitizer|ThreadSanitizer|UndefinedBehaviorSanitizer|runtime error:/;
 const KEPT_LOG_CHARS = 4_000_000;
@@ -54,6 +54,8 @@ export class Process {
     this.faults = [];
     this.starts = 0;
     this.kills = 0;
+    /** How long it may take to be ready, or to end. */
+    this.patienceMs = PATIENCE_MS;
   }
 
   get isRunning() {
@@ -109,7 +111,7 @@ export class Process {
     });
   }
 
-  async untilReady(timeoutMs) {
+  async untilReady(timeoutMs = this.patienceMs) {
     return until(
       () => {
         const match = this.ready.exec(this.#stdout);
@@ -151,7 +153,7 @@ export class Process {
   }
 
   /** It is about to end by itself, at a fault point, with this {code} or {signal}. Resolves when it has. */
-  async untilEnded(expected, timeoutMs) {
+  async untilEnded(expected, timeoutMs = this.patienceMs) {
     this.expected = expected;
     await within(this.#exited, `${this.name} ended at a fault point`, timeoutMs);
   }
@@ -188,7 +190,7 @@ export class Process {
     if (!this.isRunning) throw new Error(`${this.name} is not running\n${this.tail()}`);
     this.expected = expected;
     this.#child.kill(signal);
-    await within(this.#exited, `${this.name} ended by ${signal}`);
+    await within(this.#exited, `${this.name} ended by ${signal}`, this.patienceMs);
   }
 
   #split(text) {
