@@ -171,15 +171,18 @@ function checkAnswers(events, stores) {
   return faults;
 }
 
-/** I3: the broker says why it does not give a session back, and only of what has happened. */
+/**
+ * I3: the broker says why it does not give a session back, and only of what has happened. Whoever tries again before
+ * his first attempt was answered contests with himself: that one loses, and nobody is there any more to be told.
+ */
 function checkRefusals(events, lifetimes) {
   const firstContest = Math.min(...events.filter(({ on }) => on === "contested").map(({ t }) => t));
   const causes = {
     expired: () => true,
     gap: () => true,
+    contested: () => true,
     restored: (t) => lifetimes.firstVoid <= t,
     unknown: (t) => lifetimes.firstVoid <= t,
-    contested: (t) => firstContest <= t,
     left: (t) => firstContest <= t, // whoever took it over has ended it
   };
   const isBaseless = ({ on, t, reason }) => on === "refused" && !causes[reason]?.(t);

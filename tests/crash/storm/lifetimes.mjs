@@ -40,9 +40,9 @@ export class Lifetimes {
     return Math.min(...this.#voids.map(({ begunAt }) => begunAt));
   }
 
-  /** Whether the broker may, at some time up to `told`, have found a session void that it gave at `asked` or later. */
-  mayBeVoid(asked, told) {
-    return this.#voids.some(({ endedAt, begunAt }) => asked <= endedAt && told >= begunAt);
+  /** Whether the broker may, at some time up to `told`, have found a session void that had a connection at `alive` or later. */
+  mayBeVoid(alive, told) {
+    return this.#voids.some(({ endedAt, begunAt }) => alive <= endedAt && told >= begunAt);
   }
 
   /** Whether one that it gave before `told` must have been void when it was presented at `asked` or later. */

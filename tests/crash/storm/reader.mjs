@@ -94,7 +94,7 @@ export class Reader {
   #shown; // ids that were seen with their seq
   #store; // of what this session has seen; undefined: nothing yet
   #presentedAt; // when it asked for the session last
-  #givenAt; // and it was given, or given back, between these: {asked, told}
+  #toldAt; // and that it was given, or given back
   #aliveAt; // the session had a connection then, or later
   #droppedAt; // when it lost its connection; null: it has one
 
@@ -108,7 +108,7 @@ export class Reader {
     this.#shown = new Set();
     this.#store = undefined;
     this.#presentedAt = 0;
-    this.#givenAt = { asked: 0, told: 0 };
+    this.#toldAt = 0;
     this.#aliveAt = 0;
     this.#droppedAt = null;
   }
@@ -143,8 +143,8 @@ export class Reader {
     const given = { asked: this.#presentedAt, told: t };
     if (recovered) this.#comeBack(given);
     else this.#beginAnew(given);
-    this.#givenAt = given; // whatever ended sessions before did not end this one
-    this.#live(given.asked);
+    this.#toldAt = given.told;
+    this.#live(given.asked); // whatever ended sessions before did not end this one
     this.#droppedAt = null;
   }
 
@@ -154,7 +154,7 @@ export class Reader {
     if (this.lifetimes.mustBeExpired({ alive, gone, asked, told })) {
       this.#fault("I3", `got a session back that it had left ${Math.round(told - gone)} ms ago`, { t: told });
     }
-    if (this.lifetimes.mustBeVoid(this.#givenAt.told, asked)) {
+    if (this.lifetimes.mustBeVoid(this.#toldAt, asked)) {
       this.#fault("I3", "got a session back that it had before the store went back", { t: told });
     }
     if (asked >= this.#contest?.overAt) this.#contest = null;
@@ -269,7 +269,7 @@ export class Reader {
   /** Its session is another one now, for a reason, or it is a fault. */
   #replace({ told }) {
     const reasons = {
-      restored: () => this.lifetimes.mayBeVoid(this.#givenAt.asked, told),
+      restored: () => this.lifetimes.mayBeVoid(this.#aliveAt, told),
       contested: () => this.#contest !== null,
       gap: () => this.#mayHaveGap(told),
       expired: () => this.lifetimes.mayBeExpired(this.#aliveAt, told),

@@ -169,6 +169,7 @@ test("a broker that finds out by itself that its store has gone back ends the se
   assertFine(lost(5001, 5002), "restored", { storm });
   assertNeedless(lost(5001, 5002), { storm: storm.slice(0, 3) });
   assert.deepEqual(judge([...kept(4001, 4201), ...lost(5001, 6000)], { storm }).texts, NEEDLESS);
+  assert.deepEqual(judge([...sign(4201), ...lost(5001, 6000)], { storm }).texts, NEEDLESS, "attached again by its gateway");
 });
 
 /* ---------------------------------------------------------------------------------------------------- a gap */
@@ -180,6 +181,12 @@ test("who has missed more of a room than it keeps gets a fresh session, and who 
   assertFine([...member(2), ...lost(3100, 7100)], "gap", { said: MANY });
   assertNeedless([...member(3), ...lost(4100, 7100)], { said: MANY });
   assertNeedless([...member(2), ...lost(3100, 6900)], { said: MANY });
+});
+
+test("what was published, and never seen or acknowledged, may have been stored all the same", () => {
+  const events = [...joinBrief(1500, 0), sees(2010, 1), [2500, "publish", { room: "brief", id: "x" }], ...lost(2600, 5100)];
+  assertFine(events, "gap", { said: MANY.slice(0, 4) });
+  assertNeedless(events.filter(([, on]) => on !== "publish"), { said: MANY.slice(0, 4) });
 });
 
 test("who has left such a room, or was never in it, has missed nothing there", () => {
@@ -229,10 +236,8 @@ test("the broker may only name a cause that there was", () => {
     assert.deepEqual(says(4250, reason), []);
     assert.deepEqual(says(4199, reason), baseless(reason));
   }
-  for (const reason of ["contested", "left"]) {
-    assert.deepEqual(says(5000, reason), baseless(reason));
-    assert.deepEqual(says(5000, reason, [[4900, "contested"]]), []);
-  }
+  assert.deepEqual(says(5000, "left"), baseless("left"));
+  assert.deepEqual(says(5000, "left", [[4900, "contested"]]), []);
   for (const reason of ["mismatch", "offset", "corrupt"]) assert.deepEqual(says(5000, reason), baseless(reason));
-  for (const reason of ["expired", "gap"]) assert.deepEqual(says(5000, reason), []);
+  for (const reason of ["expired", "gap", "contested"]) assert.deepEqual(says(5000, reason), []);
 });

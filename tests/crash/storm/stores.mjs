@@ -40,6 +40,7 @@ export class Stores {
   #byEpoch = new Map();
   #publishedAt;
   #ackedAt;
+  #unplaced; // what was published, and of which nobody knows whether it was stored
 
   /** `stores` and `log` as in checker.mjs; `events` of everybody. */
   constructor({ stores, log, events, isTrimmed }) {
@@ -55,6 +56,14 @@ export class Stores {
       before = distinct([...prefix, ...followed[n], ...kept, ...told[n]]);
       return { keeps, kept, begunAt, lostAt, prefix, followed: followed[n], log: before, index: new LogIndex(before) };
     });
+    this.#unplaced = this.#withoutPlace(events);
+  }
+
+  /** {room, id, t} of all publishes of which nobody knows a place: the first attempt of each. */
+  #withoutPlace(events) {
+    const isPlaced = (id) => this.#list.some(({ index }) => index.withId(id));
+    const isFirst = ({ on, id, t }) => on === "publish" && this.#publishedAt.get(id) === t;
+    return events.filter((event) => isFirst(event) && !isPlaced(event.id));
   }
 
   /** The number of the store that an offset speaks of; undefined: of none. */
@@ -94,7 +103,8 @@ export class Stores {
   /** And up to where they may have been, at some time between. */
   mostHead(room, from, to) {
     const heads = this.during(from, to).map((log) => log.head(room, ({ id }) => this.publishedAt(id) <= to));
-    return Math.max(0, ...heads);
+    const unplaced = this.#unplaced.filter((event) => event.room === room && event.t <= to).length;
+    return Math.max(0, ...heads) + unplaced;
   }
 
   /** Whether what store `n` holds at that position is in store `later`, too. */

@@ -126,10 +126,13 @@ async function calm(stage) {
   );
 }
 
-/** Everybody has come to the end of their rooms; when somebody does not, the checker will say what they lack. */
-async function arrived(stage, log) {
+/**
+ * Everybody has come to the end of their rooms, as the store has them now; when somebody does not, the checker will say
+ * what they lack.
+ */
+async function arrived(stage, kept) {
   const heads = new Map();
-  for (const { room, seq } of log) heads.set(room, Math.max(heads.get(room) ?? 0, seq));
+  for (const { room, seq } of kept) heads.set(room, Math.max(heads.get(room) ?? 0, seq));
   const lacks = ({ rooms }) => Object.entries(rooms).some(([room, seq]) => seq < (heads.get(room) ?? 0));
   const all = async () => !(await stage.states()).rovers.some(lacks);
   await until(all, "everybody has seen the end", CALM_MS).catch(() => {});
@@ -159,7 +162,7 @@ async function storm(folder, random) {
     const census = await takeCensus(stage, now(), CENSUS_MS);
     await markEnd(stage);
     const [log, kept] = [await follower.untilEnd(), await readLog(stage)];
-    await arrived(stage, log);
+    await arrived(stage, kept);
     books = { log, kept: [kept], census };
   } catch (error) {
     wrong.push(error.stack);
