@@ -12,7 +12,10 @@
 #include "broker/sessions/contest.h"
 #include "proto/base/mem.h"
 
-enum { DETACH_PER_TURN = 2000 };
+enum {
+    DETACH_PER_TURN = 500, /* clients that are gone, of all gateways: each takes some 10 µs */
+    SIFT_PER_TURN = 20000, /* of those that are looked through */
+};
 
 static struct rj_gateway *find(const struct rj_gateways *gateways, const char *id)
 {
@@ -92,6 +95,7 @@ void rj_gateways_hello(struct rj_broker *broker, uint32_t route, const Rejoin__H
     if (!is_known)
         note_gone_back(broker);
     gateway->state = RJ_GATEWAY_ATTACHING;
+    gateway->is_sifting = false;
     rj_replay_stop_all(gateway); /* of the old stream; the gateway asks again for those that it still wants */
     rj_refill_stop(gateway);
     rj_held_drop(gateway);
@@ -129,23 +133,63 @@ static void be_ready_soon(struct rj_broker *broker, struct rj_gateway *gateway)
 
 void rj_gateways_ready(struct rj_broker *broker, struct rj_gateway *gateway)
 {
-    if (gateway->state != RJ_GATEWAY_ATTACHING)
+    if (gateway->state != RJ_GATEWAY_ATTACHING || gateway->is_sifting)
         return;
-    struct rj_session *session, *next;
-    size_t attached = 0, gone = 0;
-    HASH_ITER (by_handle, gateway->clients, session, next) {
-        if (session->stream == gateway->peer.stream) {
-            attached++;
-        } else {
-            rj_detach(broker, session, RJ_REASON_TRANSPORT_CLOSE);
-            gone++;
-        }
-    }
+    gateway->is_sifting = true;
+    gateway->sift_next = gateway->clients;
+    gateway->n_sifted_out = 0;
     rj_admissions_ready(broker, gateway);
     rj_contests_ready(broker, gateway);
+}
+
+/* Whether the gateway has said on its present stream that it does not have that client of its any more. */
+static bool is_sifted_out(const struct rj_gateway *gateway, const struct rj_session *session)
+{
+    return gateway->is_sifting && gateway->peer.stream && session->stream != gateway->peer.stream;
+}
+
+static void sift_out(struct rj_broker *broker, struct rj_gateway *gateway, struct rj_session *session)
+{
+    gateway->n_sifted_out++;
+    rj_detach(broker, session, RJ_REASON_TRANSPORT_CLOSE); /* sift_next goes on when it was this one */
+}
+
+static void end_sifting(struct rj_broker *broker, struct rj_gateway *gateway)
+{
+    gateway->is_sifting = false;
     be_ready_soon(broker, gateway);
     rj_log(RJ_LOG_INFO, "gateway_ready", RJ_KV_STR("gateway", gateway->peer.id),
-           RJ_KV_U64("clients", attached), RJ_KV_U64("gone", gone));
+           RJ_KV_U64("clients", HASH_CNT(by_handle, gateway->clients)),
+           RJ_KV_U64("gone", gateway->n_sifted_out));
+}
+
+/* Detaches those of the gateway's clients that it has not attached again, one turn's share. False: there are
+ * more. Whoever comes meanwhile stands behind all the others, and has the present stream. */
+static bool sift(struct rj_broker *broker, struct rj_gateway *gateway, size_t *quota)
+{
+    for (size_t i = 0; gateway->sift_next && i < SIFT_PER_TURN; i++) {
+        struct rj_session *session = gateway->sift_next;
+        if (is_sifted_out(gateway, session)) {
+            if (*quota == 0)
+                return false;
+            --*quota;
+            sift_out(broker, gateway, session);
+        } else {
+            gateway->sift_next = session->by_handle.next;
+        }
+    }
+    return gateway->sift_next == NULL;
+}
+
+void rj_gateways_let_go(struct rj_broker *broker, const char *pid)
+{
+    struct rj_session *session = rj_session_find(&broker->sessions, pid);
+    if (!session || !session->gateway)
+        return;
+    if (session->gateway->state == RJ_GATEWAY_GONE)
+        rj_detach(broker, session, RJ_REASON_TRANSPORT_ERROR);
+    else if (is_sifted_out(session->gateway, session))
+        sift_out(broker, session->gateway, session);
 }
 
 void rj_gateway_fall_behind(struct rj_gateway *gateway, uint64_t upto)
@@ -199,19 +243,31 @@ bool rj_gateway_kick_older(struct rj_broker *broker, struct rj_gateway *gateway,
     return true;
 }
 
+/* Detaches the clients of a gateway that is GONE, one turn's share; with the last one it goes itself. */
+static void dissolve(struct rj_broker *broker, struct rj_gateway *gateway, size_t *quota)
+{
+    for (; gateway->clients && *quota; --*quota)
+        rj_detach(broker, gateway->clients, RJ_REASON_TRANSPORT_ERROR);
+    if (!gateway->clients)
+        destroy(broker, gateway);
+}
+
 bool rj_gateways_sweep(struct rj_broker *broker)
 {
     size_t quota = DETACH_PER_TURN;
+    bool has_more = false;
     for (size_t i = 0; i < RJ_GATEWAYS_MAX; i++) {
         struct rj_gateway *gateway = broker->gateways.slots[i];
-        if (!gateway || gateway->state != RJ_GATEWAY_GONE)
+        if (!gateway)
             continue;
-        for (; gateway->clients && quota; quota--)
-            rj_detach(broker, gateway->clients, RJ_REASON_TRANSPORT_ERROR);
-        if (!gateway->clients)
-            destroy(broker, gateway);
+        if (gateway->state == RJ_GATEWAY_GONE)
+            dissolve(broker, gateway, &quota);
+        else if (gateway->is_sifting && gateway->peer.stream && sift(broker, gateway, &quota))
+            end_sifting(broker, gateway);
+        else if (gateway->is_sifting && gateway->peer.stream)
+            has_more = true;
     }
-    return quota == 0;
+    return has_more || quota == 0;
 }
 
 void rj_gateways_fini(struct rj_broker *broker)

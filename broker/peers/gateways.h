@@ -4,6 +4,10 @@
  *     ▲          its sessions re-attach     (replay.h)                           │
  *     └───────────────────────── a new Hello with the same id ───────────────────┘
  *
+ * With Ready it has named all its clients that are still there. The others are detached, a bounded number a
+ * turn; to whoever comes back for such a session (rj_gateways_let_go) it is detached from Ready on. It stays
+ * ATTACHING until that is done: no sooner is it told what its clients missed.
+ *
  * One that is LIVE and does not prove that it has got what was sent to it becomes LAGGING again: it gets the
  * rest from the log when it has, so that nothing piles up for it in memory (`gateway-bytes`).
  *
@@ -26,8 +30,11 @@ enum rj_gateway_state { RJ_GATEWAY_ATTACHING, RJ_GATEWAY_LAGGING, RJ_GATEWAY_LIV
 struct rj_gateway {
     struct rj_peer peer; /* first: a peer of its side is a gateway */
     enum rj_gateway_state state;
-    uint64_t upto;                   /* while not LIVE: what concerns it stands in its stream up to here */
-    struct rj_session *clients;      /* by handle */
+    uint64_t upto;              /* while not LIVE: what concerns it stands in its stream up to here */
+    struct rj_session *clients; /* by handle; in the order in which they were attached */
+    bool is_sifting; /* ATTACHING, and Ready: they are looked through for those that are gone … */
+    struct rj_session *sift_next;    /* … from this one on; NULL: all have been */
+    size_t n_sifted_out;             /* … and so many were */
     struct rj_session *replays;      /* those of them that are being replayed, the next one first … */
     struct rj_session *replays_read; /* … and those that wait for the store */
     unsigned n_replays_read;
@@ -72,7 +79,12 @@ bool rj_gateway_kick_older(struct rj_broker *broker, struct rj_gateway *gateway,
 /* Asks for a sign of life of a client; dropped when there is no stream. */
 void rj_gateway_probe(struct rj_gateway *gateway, uint64_t handle);
 
-/* Detaches some of the sessions of gateways that are GONE, and frees the empty ones. True: there are more. */
+/* The session with that pid (any text), if it has a connection that is known to be over and was not detached
+ * yet, is detached at once: somebody comes back for it. */
+void rj_gateways_let_go(struct rj_broker *broker, const char *pid);
+
+/* One turn's share: detaches clients that gateways have not attached again, and those of gateways that are
+ * GONE, which are freed when they are empty. True: there are more. */
 bool rj_gateways_sweep(struct rj_broker *broker);
 
 void rj_gateways_fini(struct rj_broker *broker);

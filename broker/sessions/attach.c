@@ -21,6 +21,16 @@ void rj_attach(struct rj_broker *broker, struct rj_session *session, struct rj_g
     rj_seats_begin(broker, session, admitted);
 }
 
+/* Whoever is looking through the gateway's clients goes on behind it. */
+static void leave_gateway(struct rj_session *session)
+{
+    struct rj_gateway *gateway = session->gateway;
+    if (gateway->sift_next == session)
+        gateway->sift_next = session->by_handle.next;
+    HASH_DELETE(by_handle, gateway->clients, session);
+    session->gateway = NULL;
+}
+
 void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, enum rj_reason reason)
 {
     assert(session->gateway);
@@ -29,8 +39,7 @@ void rj_attach_undo(struct rj_broker *broker, struct rj_session *session, enum r
     rj_replay_stop(session);
     rj_attendance_end(broker, session);
     rj_directory_exit(&broker->directory, session);
-    HASH_DELETE(by_handle, session->gateway->clients, session);
-    session->gateway = NULL;
+    leave_gateway(session);
     session->detaches++;
 }
 

@@ -204,6 +204,7 @@ enum rj_status rj_cmd_connect(struct rj_request *request)
     }
     if (rj_contest_resume(request) || rj_admission_resume(request))
         return RJ_OK;
+    rj_gateways_let_go(broker, connect->pid);
     return rj_contest_is_due(broker, connect) ? rj_contest_begin(request) : rj_connect_go_on(request);
 }
 

@@ -1,5 +1,7 @@
 #include "tests/process/rejoin_support.h"
 
+enum { AT_ONCE = 100 }; /* commands in one frame */
+
 uint64_t open_gateway(struct rj_test_broker *broker, struct rj_test_peer *peer, const char *id)
 {
     rj_test_peer_open(peer, broker->gateways);
@@ -45,6 +47,43 @@ struct who enter(struct rj_test_peer *peer, uint64_t client, const char *room)
     if (room)
         assert_null(rj_test_join(peer, client, room)->error);
     return who;
+}
+
+static uint64_t add_connect(struct rj_test_peer *peer, uint64_t client)
+{
+    Rejoin__Connect connect = REJOIN__CONNECT__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    connect.namespace_ = "/";
+    command.kind_case = REJOIN__COMMAND__KIND_CONNECT;
+    command.connect = &connect;
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+/* Clients `first` to `last` - 1. */
+static void enter_some(struct rj_test_peer *peer, struct who *who, char *room, uint64_t first, uint64_t last)
+{
+    uint64_t ids[AT_ONCE];
+    for (uint64_t client = first; client < last; client++)
+        ids[client - first] = add_connect(peer, client);
+    rj_test_peer_flush(peer);
+    for (uint64_t client = first; client < last; client++) {
+        const Rejoin__Connected *answer = connected(rj_test_peer_reply(peer, ids[client - first]));
+        snprintf(who[client].pid, sizeof who[client].pid, "%s", answer->pid);
+        snprintf(who[client].sid, sizeof who[client].sid, "%s", answer->sid);
+        who[client].incarnation = answer->incarnation;
+        ids[client - first] = add_join(peer, client, room, 0);
+    }
+    rj_test_peer_flush(peer);
+    for (uint64_t client = first; client < last; client++) {
+        const Rejoin__Reply *reply = rj_test_peer_reply(peer, ids[client - first]);
+        assert_true(reply && !reply->error);
+    }
+}
+
+void enter_many(struct rj_test_peer *peer, struct who *who, uint64_t n, char *room)
+{
+    for (uint64_t first = 1; first <= n; first += AT_ONCE)
+        enter_some(peer, who, room, first, first + AT_ONCE <= n ? first + AT_ONCE : n + 1);
 }
 
 const Rejoin__Published *say(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data)

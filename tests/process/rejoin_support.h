@@ -32,6 +32,9 @@ const Rejoin__Connected *connected(const Rejoin__Reply *reply);
 /* A new session; it joins the room unless that is NULL. */
 struct who enter(struct rj_test_peer *peer, uint64_t client, const char *room);
 
+/* New sessions of clients 1 to `n` in one room; who they are stands in who[1] to who[n]. */
+void enter_many(struct rj_test_peer *peer, struct who *who, uint64_t n, char *room);
+
 const Rejoin__Published *say(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data);
 
 /* Presents the session (offset NULL: none), and gets it back. */

@@ -3,45 +3,7 @@
  */
 #include "tests/process/rejoin_support.h"
 
-enum { AT_ONCE = 100, CLIENTS = 25 * AT_ONCE, MISSED = 20 };
-
-static uint64_t add_connect(struct rj_test_peer *peer, uint64_t client)
-{
-    Rejoin__Connect connect = REJOIN__CONNECT__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    connect.namespace_ = "/";
-    command.kind_case = REJOIN__COMMAND__KIND_CONNECT;
-    command.connect = &connect;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
-/* Clients `first` to `last` - 1. */
-static void enter_some(struct rj_test_peer *peer, struct who *who, char *room, uint64_t first, uint64_t last)
-{
-    uint64_t ids[AT_ONCE];
-    for (uint64_t client = first; client < last; client++)
-        ids[client - first] = add_connect(peer, client);
-    rj_test_peer_flush(peer);
-    for (uint64_t client = first; client < last; client++) {
-        const Rejoin__Connected *answer = connected(rj_test_peer_reply(peer, ids[client - first]));
-        snprintf(who[client].pid, sizeof who[client].pid, "%s", answer->pid);
-        snprintf(who[client].sid, sizeof who[client].sid, "%s", answer->sid);
-        who[client].incarnation = answer->incarnation;
-        ids[client - first] = add_join(peer, client, room, 0);
-    }
-    rj_test_peer_flush(peer);
-    for (uint64_t client = first; client < last; client++) {
-        const Rejoin__Reply *reply = rj_test_peer_reply(peer, ids[client - first]);
-        assert_true(reply && !reply->error);
-    }
-}
-
-/* Clients 1 to CLIENTS, all in the room. */
-static void enter_all(struct rj_test_peer *peer, struct who *who, char *room)
-{
-    for (uint64_t first = 1; first <= CLIENTS; first += AT_ONCE)
-        enter_some(peer, who, room, first, first + AT_ONCE);
-}
+enum { CLIENTS = 2500, MISSED = 20 };
 
 /* The gateway comes back on a fresh stream, with what it had up to `upto` and all its clients, and nothing
  * else is said. */
@@ -87,8 +49,8 @@ static void more_clients_than_a_turn_cuts_go_before_what_follows_a_gap(void **st
     (void)state;
     static struct who who[CLIENTS + 1];
     struct world world;
-    open_world(&world, (const char *[]){"--retention-rules", "tea count=5", NULL});
-    enter_all(&world.a, who, "tea");
+    open_world(&world, (const char *[]){"--lease", "60000", "--retention-rules", "tea count=5", NULL});
+    enter_many(&world.a, who, CLIENTS, "tea");
     enter(&world.b, 1, "tea");
     uint64_t upto = say(&world.b, 1, "tea", "0")->pos;
     rj_test_peer_close(&world.a);
@@ -108,8 +70,8 @@ static void more_clients_than_a_turn_cuts_go_when_a_refill_fails(void **state)
     (void)state;
     static struct who who[CLIENTS + 1];
     struct world world;
-    open_world(&world, (const char *[]){"--retention", "1000", NULL});
-    enter_all(&world.a, who, "tea");
+    open_world(&world, (const char *[]){"--lease", "60000", "--retention", "1000", NULL});
+    enter_many(&world.a, who, CLIENTS, "tea");
     enter(&world.b, 1, "tea");
     uint64_t upto = say(&world.b, 1, "tea", "0")->pos;
     rj_test_peer_close(&world.a);
