@@ -249,9 +249,10 @@ static int has_let_go(const struct rj_apply *apply, rj_room_id room, uint64_t se
     return 0;
 }
 
-/* A room lets go of the record at `pos`: it is deleted when all others have. One that is damaged has no rooms
- * that can be believed; it goes with the first that let it go. */
-static int let_go(struct rj_apply *apply, struct rj_sweep *sweep, rj_room_id room, uint64_t pos)
+/* A room lets go of its record `seq`, which is the one at `pos`: it is deleted when all others have. One that
+ * is damaged has no rooms that can be believed; it goes with the first that let it go. One that has another
+ * place in the room is not what was meant: the index is damaged. */
+static int let_go(struct rj_apply *apply, struct rj_sweep *sweep, rj_room_id room, uint64_t seq, uint64_t pos)
 {
     struct rj_record record;
     bool is_free = true;
@@ -266,6 +267,8 @@ static int let_go(struct rj_apply *apply, struct rj_sweep *sweep, rj_room_id roo
     for (size_t i = 0; rc == 0 && is_free && i < record.fields.n_rooms; i++)
         if (record.rooms[i] != room)
             rc = has_let_go(apply, record.rooms[i], record.seqs[i], &is_free);
+        else
+            is_free = record.seqs[i] == seq;
     if (rc || !is_free)
         return rc;
     if (record.fields.n_rooms)
@@ -294,9 +297,9 @@ static int sweep_delete(struct rj_apply *apply, struct rj_sweep *sweep, const st
             return MDB_CORRUPTED;
         if (room != item->room || seq >= item->delete_to)
             break;
-        if (!rj_layout_entry_decode(rj_val_span(value), &entry))
-            return MDB_CORRUPTED;
-        rc = let_go(apply, sweep, room, entry.pos);
+        /* One that names nothing goes alone. */
+        if (rj_layout_entry_decode(rj_val_span(value), &entry))
+            rc = let_go(apply, sweep, room, seq, entry.pos);
         if (rc == 0)
             rc = mdb_cursor_del(apply->index, 0);
         if (rc == 0)
@@ -308,8 +311,9 @@ static int sweep_delete(struct rj_apply *apply, struct rj_sweep *sweep, const st
 static int sweep_drop(struct rj_apply *apply, struct rj_sweep *sweep, const struct rj_sweep_item *item)
 {
     int rc = 0;
+    uint64_t first = item->insert_seq - item->n_drop;
     for (uint32_t i = 0; rc == 0 && i < item->n_drop; i++)
-        rc = let_go(apply, sweep, item->room, sweep->entries[item->at + i].pos);
+        rc = let_go(apply, sweep, item->room, first + i, sweep->entries[item->at + i].pos);
     return rc;
 }
 

@@ -3,6 +3,7 @@
 #include <assert.h>
 #include <stdlib.h>
 
+#include "proto/base/log.h"
 #include "proto/base/mem.h"
 
 void rj_index_init(struct rj_index *index, struct rj_store_rooms *rooms, uint32_t target, uint64_t scan_from)
@@ -93,6 +94,11 @@ static void drop_entries(struct rj_store_room *room, uint32_t n)
 
 /* ------------------------------------------------------------------------------------------ floors */
 
+void rj_index_log_damaged(rj_room_id room, uint64_t seq)
+{
+    rj_log(RJ_LOG_ERROR, "store_corrupt_index", RJ_KV_U64("room", room), RJ_KV_U64("seq", seq));
+}
+
 static uint64_t least(uint64_t a, uint64_t b)
 {
     return a < b ? a : b;
@@ -132,17 +138,34 @@ bool rj_index_trimmed(struct rj_index *index, const struct rj_trimmed *trimmed)
     return is_new;
 }
 
-static uint64_t pos_of(struct rj_store_rooms *rooms, struct rj_store_room *room, uint64_t seq)
+/* The entry, in memory or in the table. */
+static bool find_pos(const struct rj_reader *reader, struct rj_store_room *room, uint64_t seq, uint64_t *pos)
 {
     const struct rj_index_entry *entry = rj_index_pending(room, seq);
-    uint64_t pos;
     if (entry)
-        return entry->pos;
+        *pos = entry->pos;
+    return entry || rj_index_lookup(reader, room->id, seq, pos);
+}
+
+/* The pos of the record below the new floor `seq`: readers who have seen less of the room have a gap. An entry
+ * that is missing, or does not lie between those beside it, is not believed; then all up to the next one have
+ * a gap, rather than none who has. The log could tell for certain, but it may have to come from the disk, and
+ * a limit of number asks this with each append. */
+static uint64_t pos_below(struct rj_store_rooms *rooms, struct rj_store_room *room, uint64_t seq)
+{
+    uint64_t pos, before = room->floor_pos, next = room->head_pos + 1;
     struct rj_reader reader = rj_env_read(rooms->env);
-    if (!rj_index_lookup(&reader, room->id, seq, &pos))
-        rj_env_fail("raising the floor of a room", MDB_CORRUPTED);
+    bool is_known = find_pos(&reader, room, seq - 1, &pos);
+    if (seq - 1 > room->floor_seq)
+        is_known &= find_pos(&reader, room, seq - 2, &before);
+    bool is_next_known = seq > room->head_seq || find_pos(&reader, room, seq, &next);
     rj_env_read_done(rooms->env, &reader);
-    return pos;
+    if (!is_next_known || next <= room->floor_pos + 1 || next > room->head_pos + 1)
+        next = room->head_pos + 1;
+    if (is_known && pos > before && pos < next)
+        return pos;
+    rj_index_log_damaged(room->id, seq - 1);
+    return next - 1;
 }
 
 uint64_t rj_index_raise_floor(struct rj_index *index, struct rj_store_room *room, uint64_t seq)
@@ -152,7 +175,7 @@ uint64_t rj_index_raise_floor(struct rj_index *index, struct rj_store_room *room
     if (seq <= room->floor_seq)
         return 0;
     uint64_t n = seq - room->floor_seq;
-    set_floor(index, room, seq, pos_of(index->rooms, room, seq - 1));
+    set_floor(index, room, seq, pos_below(index->rooms, room, seq));
     index->dead += n;
     return n;
 }

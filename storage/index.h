@@ -61,6 +61,9 @@ bool rj_index_trimmed(struct rj_index *index, const struct rj_trimmed *trimmed);
 /* Moves planned_floor up, not past accepted_seq + 1. */
 void rj_index_plan_floor(struct rj_store_rooms *rooms, struct rj_store_room *room, uint64_t seq);
 
+/* Tells that the index entry of that seq is missing or names another record. */
+void rj_index_log_damaged(rj_room_id room, uint64_t seq);
+
 /* Trims the room below `seq`, at most past its head. Returns how many records it has let go of. */
 uint64_t rj_index_raise_floor(struct rj_index *index, struct rj_store_room *room, uint64_t seq);
 
@@ -107,6 +110,22 @@ uint64_t rj_index_seq_behind(const struct rj_reader *reader, const struct rj_sto
 
 /* One entry of the table. */
 bool rj_index_lookup(const struct rj_reader *reader, rj_room_id room, uint64_t seq, uint64_t *pos);
+
+/* Whether the log has a record at `pos` that calls itself the room's `seq`. Its payload may be damaged. */
+bool rj_index_is_true(const struct rj_reader *reader, rj_room_id room, uint64_t seq, uint64_t pos);
+
+/* Where the part of a room ends that was trimmed with the log. */
+struct rj_index_end {
+    uint64_t seq;     /* behind its last record */
+    uint64_t pos;     /* that record's; 0 when the part is empty */
+    uint64_t damaged; /* a seq whose entry is missing or names another record; 0: none was met */
+};
+
+/* Looks at the entries from `from`, not below the saved floor, to the room's indexed_seq. One that lies leads
+ * it astray no further than to leave what it hides to the readers, who are told of it: what is not trimmed is
+ * never taken for it. */
+struct rj_index_end rj_index_trimmed_end(const struct rj_reader *reader, const struct rj_store_room *room,
+                                         uint64_t from, uint64_t trim_pos);
 
 struct rj_index_range {
     uint64_t first_seq, first_pos, last_seq, last_pos;

@@ -56,6 +56,109 @@ bool rj_index_range(const struct rj_reader *reader, rj_room_id room, struct rj_i
     return true;
 }
 
+/* ------------------------------------------------------------------------------------------ the trimmed part
+ */
+
+bool rj_index_is_true(const struct rj_reader *reader, rj_room_id room, uint64_t seq, uint64_t pos)
+{
+    struct rj_record record;
+    MDB_val key = rj_val(&pos, sizeof pos), value;
+    if (mdb_cursor_get(reader->log, &key, &value, MDB_SET) ||
+        rj_record_decode_open(rj_val_span(value), pos, &record))
+        return false;
+    for (size_t i = 0; i < record.fields.n_rooms; i++)
+        if (record.rooms[i] == room && record.seqs[i] == seq)
+            return true;
+    return false;
+}
+
+struct trimmed_part {
+    const struct rj_reader *reader;
+    const struct rj_store_room *room;
+    uint64_t trim_pos, from;
+    struct rj_index_end end;
+};
+
+/* As long as an entry of the index stands at or above the saved floor, its record stands in the log. */
+static bool is_true_entry(const struct trimmed_part *part, uint64_t seq, uint64_t *pos)
+{
+    return rj_index_lookup(part->reader, part->room->id, seq, pos) &&
+           rj_index_is_true(part->reader, part->room->id, seq, *pos);
+}
+
+static void set_end(struct trimmed_part *part, uint64_t seq, uint64_t pos)
+{
+    part->end.seq = seq + 1;
+    part->end.pos = pos;
+}
+
+/* Positions ascend, so the end is found by halving, without a look at the log. False: an entry is missing. */
+static bool halve(struct trimmed_part *part)
+{
+    uint64_t low = part->from, high = part->room->indexed_seq, pos;
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        if (!rj_index_lookup(part->reader, part->room->id, mid, &pos))
+            return false;
+        if (pos <= part->trim_pos) {
+            set_end(part, mid, pos);
+            low = mid + 1;
+        } else {
+            high = mid;
+        }
+    }
+    return true;
+}
+
+/* What the entries on both sides of the end say is true: then it is the end, whatever the others say. */
+static bool is_confirmed(const struct trimmed_part *part)
+{
+    uint64_t pos, seq = part->end.seq;
+    bool is_below_true = seq == part->from || (is_true_entry(part, seq - 1, &pos) && pos <= part->trim_pos);
+    return is_below_true &&
+           (seq >= part->room->indexed_seq || (is_true_entry(part, seq, &pos) && pos > part->trim_pos));
+}
+
+/* The highest seq from `low` to `high` with a true entry. */
+static bool find_true(struct trimmed_part *part, uint64_t low, uint64_t high, uint64_t *seq, uint64_t *pos)
+{
+    for (*seq = high; *seq >= low && *seq > 0; --*seq) {
+        if (is_true_entry(part, *seq, pos))
+            return true;
+        part->end.damaged = *seq;
+    }
+    return false;
+}
+
+/* The same with a look at each record, and past the entries that are not true. */
+static void halve_with_log(struct trimmed_part *part)
+{
+    uint64_t low = part->from, high = part->room->indexed_seq, seq, pos;
+    part->end = (struct rj_index_end){.seq = low};
+    while (low < high) {
+        uint64_t mid = low + (high - low) / 2;
+        if (find_true(part, low, mid, &seq, &pos) && pos > part->trim_pos) {
+            high = seq;
+            continue;
+        }
+        if (seq >= low)
+            set_end(part, seq, pos);
+        low = mid + 1;
+    }
+}
+
+struct rj_index_end rj_index_trimmed_end(const struct rj_reader *reader, const struct rj_store_room *room,
+                                         uint64_t from, uint64_t trim_pos)
+{
+    struct trimmed_part part = {
+        .reader = reader, .room = room, .trim_pos = trim_pos, .from = from, .end = {.seq = from}};
+    if (!halve(&part) || !is_confirmed(&part))
+        halve_with_log(&part);
+    return part.end;
+}
+
+/* ------------------------------------------------------------------------------------------ from a pos */
+
 /* How many of the entries in memory lie at or below `pos`. */
 static uint32_t count_upto(const struct rj_store_room *room, uint64_t pos)
 {

@@ -97,22 +97,16 @@ static bool read_saved(struct rj_env *env, const struct rj_reader *reader, rj_ro
 }
 
 /* The entries of the room that are trimmed but still in the index show how far its floor has risen since it
- * was saved: their positions ascend, so the last one at or below trim_pos is found by halving. */
+ * was saved. */
 static void find_floor(struct rj_store_room *room, const struct rj_reader *reader, uint64_t trim_pos)
 {
-    uint64_t low = room->first_seq > room->floor_seq ? room->first_seq : room->floor_seq;
-    uint64_t high = room->indexed_seq;
-    while (low < high) {
-        uint64_t mid = low + (high - low) / 2, pos;
-        if (!rj_index_lookup(reader, room->id, mid, &pos))
-            rj_env_fail("loading a room", MDB_CORRUPTED);
-        if (pos <= trim_pos) {
-            room->floor_seq = mid + 1;
-            room->floor_pos = pos;
-            low = mid + 1;
-        } else {
-            high = mid;
-        }
+    uint64_t from = room->first_seq > room->floor_seq ? room->first_seq : room->floor_seq;
+    struct rj_index_end end = rj_index_trimmed_end(reader, room, from, trim_pos);
+    if (end.damaged)
+        rj_index_log_damaged(room->id, end.damaged);
+    if (end.pos) {
+        room->floor_seq = end.seq;
+        room->floor_pos = end.pos;
     }
 }
 

@@ -1,5 +1,5 @@
 # These look at the tables behind the store's back: hence LMDB.
-foreach(test test_inspect test_layout test_store test_store_damage test_store_index test_store_retention)
+foreach(test test_inspect test_layout test_store test_store_damage test_store_index test_store_index_damage test_store_retention)
     rj_unit_tests(${test} unit rj_storage PkgConfig::LMDB)
 endforeach()
 add_library(rj_test_store_model STATIC store_model.c store_model_read.c store_model_write.c)

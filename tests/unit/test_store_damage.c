@@ -9,7 +9,6 @@
 #include "proto/base/mem.h"
 #include "proto/base/random.h"
 #include "storage/check.h"
-#include "storage/create.h"
 #include "storage/layout.h"
 #include "tests/crash/store_journal.h"
 
@@ -100,36 +99,6 @@ static uint64_t seed_of_test(void)
     return seed;
 }
 
-static void file_of(const struct fixture *f, char path[static 400])
-{
-    snprintf(path, 400, "%s/" RJ_DATA_FILE, f->path);
-}
-
-static struct rj_buf read_file(const struct fixture *f)
-{
-    char path[400];
-    uint8_t bytes[1 << 16];
-    struct rj_buf content = {0};
-    size_t n;
-    file_of(f, path);
-    FILE *file = fopen(path, "rb");
-    assert_non_null(file);
-    while ((n = fread(bytes, 1, sizeof bytes, file)) > 0)
-        rj_buf_put(&content, bytes, n);
-    fclose(file);
-    return content;
-}
-
-static void write_file(const struct fixture *f, const struct rj_buf *content)
-{
-    char path[400];
-    file_of(f, path);
-    FILE *file = fopen(path, "wb");
-    assert_non_null(file);
-    assert_int_equal(fwrite(content->data, 1, content->len, file), content->len);
-    assert_int_equal(fclose(file), 0);
-}
-
 /* A copy of the bytes that LMDB has under a key of a table. */
 static struct rj_buf stored_bytes(const struct fixture *f, bool of_index, uint64_t pos)
 {
@@ -156,7 +125,7 @@ static struct rj_buf stored_bytes(const struct fixture *f, bool of_index, uint64
 /* Flips one bit of those bytes, wherever the file has them: old pages may have a copy, too. */
 static void flip(const struct fixture *f, const struct rj_buf *bytes, size_t bit)
 {
-    struct rj_buf content = read_file(f);
+    struct rj_buf content = read_data_file(f);
     unsigned found = 0;
     uint8_t *end = content.data + content.len;
     for (uint8_t *at = content.data; (at = memmem(at, (size_t)(end - at), bytes->data, bytes->len)); at++) {
@@ -164,7 +133,7 @@ static void flip(const struct fixture *f, const struct rj_buf *bytes, size_t bit
         found++;
     }
     assert_true(found > 0);
-    write_file(f, &content);
+    write_data_file(f, &content);
     rj_buf_free(&content);
 }
 
@@ -301,15 +270,15 @@ enum part { PART_HEAD, PART_PAYLOAD };
 static void flip_records(struct fixture *f, enum part part, bool keeps_place)
 {
     uint64_t random = seed_of_test();
-    struct rj_buf whole = read_file(f);
+    struct rj_buf whole = read_data_file(f);
     enum { HEAD_BITS = 8 * (RJ_RECORD_HEAD + RJ_RECORD_ROOM) };
     for (unsigned round = 0; round < ROUNDS; round++) {
         uint64_t pos = 1 + next_random(&random) % RECORDS;
-        write_file(f, &whole);
+        write_data_file(f, &whole);
         struct rj_buf record = stored_bytes(f, false, pos);
         size_t bit = part == PART_HEAD ? next_random(&random) % HEAD_BITS
                                        : HEAD_BITS + next_random(&random) % (record.len * 8 - HEAD_BITS);
-        write_file(f, &whole); /* looking has opened it */
+        write_data_file(f, &whole); /* looking has opened it */
         flip(f, &record, bit);
         expect_one_damaged(f, pos, keeps_place);
         rj_buf_free(&record);
@@ -395,7 +364,7 @@ static void a_flipped_bit_of_the_index_is_found_and_shows_no_wrong_record(void *
 {
     struct fixture *f = *state;
     uint64_t random = seed_of_test(), n_faults;
-    struct rj_buf whole = read_file(f);
+    struct rj_buf whole = read_data_file(f);
     for (unsigned round = 0; round < ROUNDS; round++) {
         uint64_t number = 1 + next_random(&random) % (RECORDS - 1);
         struct rj_buf entry = stored_bytes(f, true, number), next = stored_bytes(f, true, number + 1);
@@ -406,14 +375,14 @@ static void a_flipped_bit_of_the_index_is_found_and_shows_no_wrong_record(void *
         /* A room that has lost the end of its index, or a page that is out of order: only the check can tell.
          */
         is_complete = !is_last && bit >= RJ_INDEX_KEY * 8;
-        write_file(f, &whole);
+        write_data_file(f, &whole);
         flip(f, &entry, bit);
         struct rj_buf faults = faults_of(f, &n_faults);
         assert_true(n_faults > 0);
         int status = use_in_child(f, is_complete, "an index entry", bit);
         if (!WIFEXITED(status) || (WEXITSTATUS(status) != 0 && WEXITSTATUS(status) != RJ_STORE_FAILED_EXIT))
             fail_msg("status %x after flipping bit %zu of an index entry", (unsigned)status, bit);
-        write_file(f, &whole);
+        write_data_file(f, &whole);
         rj_buf_free(&faults);
         rj_buf_free(&entry);
         rj_buf_free(&next);
@@ -426,14 +395,14 @@ static void a_flipped_bit_anywhere_never_shows_a_wrong_record(void **state)
 {
     struct fixture *f = *state;
     uint64_t random = seed_of_test();
-    struct rj_buf whole = read_file(f);
+    struct rj_buf whole = read_data_file(f);
     unsigned n_ended = 0;
     for (unsigned round = 0; round < FLIPS; round++) {
         struct rj_buf content = {0};
         rj_buf_put(&content, whole.data, whole.len);
         size_t bit = next_random(&random) % (whole.len * 8);
         content.data[bit / 8] ^= (uint8_t)(1 << bit % 8);
-        write_file(f, &content);
+        write_data_file(f, &content);
         n_ended += use_in_child(f, false, "the file", bit) != 0;
         rj_buf_free(&content);
     }

@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "proto/base/clock.h"
+#include "storage/create.h"
 #include "storage/env.h"
 #include "storage/store.h"
 
@@ -131,6 +132,40 @@ static inline size_t count_index_entries(const char *path)
     rj_env_close(&env);
     rj_buf_free(&why);
     return stat.ms_entries;
+}
+
+/* ------------------------------------------------------------------------------------------ the file, closed
+ */
+
+static inline void data_file_of(const struct fixture *f, char path[static 400])
+{
+    snprintf(path, 400, "%s/" RJ_DATA_FILE, f->path);
+}
+
+/* To be freed. */
+static inline struct rj_buf read_data_file(const struct fixture *f)
+{
+    char path[400];
+    uint8_t bytes[1 << 16];
+    struct rj_buf content = {0};
+    size_t n;
+    data_file_of(f, path);
+    FILE *file = fopen(path, "rb");
+    assert_non_null(file);
+    while ((n = fread(bytes, 1, sizeof bytes, file)) > 0)
+        rj_buf_put(&content, bytes, n);
+    fclose(file);
+    return content;
+}
+
+static inline void write_data_file(const struct fixture *f, const struct rj_buf *content)
+{
+    char path[400];
+    data_file_of(f, path);
+    FILE *file = fopen(path, "wb");
+    assert_non_null(file);
+    assert_int_equal(fwrite(content->data, 1, content->len, file), content->len);
+    assert_int_equal(fclose(file), 0);
 }
 
 /* What one append was told. */
