@@ -23,7 +23,7 @@ const GATEWAY = {
 };
 const TWO = { gateways: 2, broker: BROKER, gateway: GATEWAY };
 const PATIENT = { ...TWO, gateway: { ...GATEWAY, "command-timeout": 30000 } };
-const SLOW = { ...TWO, gateway: { ...GATEWAY, "command-timeout": 3000 } }; // it is noticed before
+const SLOW = { ...TWO, gateway: { ...GATEWAY, "command-timeout": 6000 } }; // it is noticed before
 const LARGE = 400000; // bytes of one client that may wait
 const SMALL = {
   ...PATIENT,

@@ -81,9 +81,9 @@ const CAUSES = {
     },
     "transport error",
   ],
-  "no pong comes": [websocket, "ping timeout", "no pong", { gateway: { "ping-interval": 100, "ping-timeout": 100 } }],
+  "no pong comes": [websocket, "ping timeout", "no pong", { gateway: { "ping-interval": 1500, "ping-timeout": 300 } }],
   "no pong comes over polling": [
-    polling, "ping timeout", "no pong", { gateway: { "ping-interval": 300, "ping-timeout": 300 } },
+    polling, "ping timeout", "no pong", { gateway: { "ping-interval": 1500, "ping-timeout": 300 } },
   ],
   "a client pings": [says("2"), "transport error", "a client's ping"],
   "no Engine.IO packet": [says("9"), "parse error", "no packet"],
@@ -224,7 +224,7 @@ const UPGRADES = {
 };
 
 for (const [how, [act, why]] of Object.entries(UPGRADES)) {
-  const own = { gateways: 1, gateway: { "upgrade-timeout": 500 } };
+  const own = { gateways: 1, gateway: { "upgrade-timeout": 2000 } };
   test.alone(`an upgrade is given up, for ${how}: a line, and the session stays`, own, async (scope) => {
     const session = await polling(scope);
     const open = async () =>
@@ -286,7 +286,7 @@ const AWAY = {
       proxy.silence();
     },
     "ping timeout",
-    { "ping-interval": 200, "ping-timeout": 200 },
+    { "ping-interval": 500, "ping-timeout": 2000 },
   ],
 };
 

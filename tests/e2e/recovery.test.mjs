@@ -8,7 +8,7 @@ import { QUICK_PINGS } from "./support/cluster.mjs";
 import { until } from "./support/deadline.mjs";
 import { suite } from "./support/suite.mjs";
 
-const QUICK_HEARTBEAT = { "ping-interval": 300, "ping-timeout": 300 };
+const QUICK_HEARTBEAT = { "ping-interval": 500, "ping-timeout": 2000 };
 const TWO = { gateways: 2, gateway: QUICK_PINGS };
 const FORGETFUL = { gateways: 1, broker: { "session-lifetime": 1000 } };
 const TRIMMING = { gateways: 1, broker: { retention: 1000 } };

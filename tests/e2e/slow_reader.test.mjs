@@ -6,7 +6,8 @@ import { until } from "./support/deadline.mjs";
 import { request } from "./support/raw.mjs";
 import { suite } from "./support/suite.mjs";
 
-const SMALL = { "queue-bytes": 65536, "send-buffer": 16384 };
+// A reader that does not read hears no pings either, for as long as the test takes.
+const SMALL = { "queue-bytes": 65536, "send-buffer": 16384, "ping-timeout": 200000, "stuck-timeout": 200000 };
 const IMPATIENT = { gateways: 1, gateway: { ...SMALL, "stuck-timeout": 1000 } };
 const COUNT = 400;
 const TEXT = "x".repeat(20000); // COUNT times this is far beyond what the kernel's buffers hold

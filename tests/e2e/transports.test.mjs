@@ -12,7 +12,7 @@ import { Polling, RawSocket, request } from "./support/raw.mjs";
 import { suite } from "./support/suite.mjs";
 
 const DIST = fileURLToPath(new URL("./node_modules/socket.io-client/dist", import.meta.url));
-const LIVELY = { gateways: 1, gateway: { "ping-interval": 200, "ping-timeout": 400 } };
+const LIVELY = { gateways: 1, gateway: { "ping-interval": 300, "ping-timeout": 2000 } };
 const MAX_PAYLOAD = 1000000;
 const test = suite({ gateways: 1, gateway: { "client-dir": DIST } });
 

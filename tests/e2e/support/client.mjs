@@ -97,12 +97,12 @@ export class Client {
     return this.drops.at(-1);
   }
 
-  /** Waits until `count` messages of the room are there. */
+  /** Waits until `count` messages of the room are there; as long as more of them come, it may take any time. */
   async received(room, count, event) {
-    await until(
-      () => this.messages(room, event).length >= count,
-      () => `${count} messages in ${room}; got ${this.messages(room, event).length} by ${this}`,
-    );
+    const got = () => this.messages(room, event).length;
+    for (let had = got(); had < count; had = got()) {
+      await until(() => got() > had, () => `${count} messages in ${room}; got ${had} by ${this}`);
+    }
     return this.messages(room, event);
   }
 

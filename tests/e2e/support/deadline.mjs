@@ -3,7 +3,7 @@
 import { setTimeout as delay } from "node:timers/promises";
 
 // Sanitizers and two busy cores make everything slower; a condition that holds is seen at once all the same.
-export const PATIENCE_MS = 20000;
+export const PATIENCE_MS = 30000;
 
 /**
  * Resolves with the first truthy result of `condition` (which may be async); throws after `timeoutMs`.

@@ -38,8 +38,8 @@ export class Proxy {
   /** Resets every connection. */
   cut() {
     for (const { client, server } of this.#pairs) {
-      client.resetAndDestroy();
-      this.#reset(server);
+      reset(client);
+      reset(server);
     }
   }
 
@@ -91,7 +91,7 @@ export class Proxy {
   #accept(client) {
     client.on("error", () => {});
     if (this.isDown) {
-      client.resetAndDestroy();
+      reset(client);
       return;
     }
     const server = net.connect(this.#where());
@@ -105,12 +105,6 @@ export class Proxy {
     server.on("close", () => this.#end(pair, client));
     this.onPair?.(pair);
     if (this.silent) this.#mute(pair);
-  }
-
-  /** A Unix socket knows no reset. */
-  #reset(server) {
-    if (typeof this.target === "string") server.destroy();
-    else server.resetAndDestroy();
   }
 
   #where() {
@@ -131,6 +125,15 @@ export class Proxy {
     if (this.silent !== "client") swallow(client, server);
     if (this.silent !== "server") swallow(server, client);
   }
+}
+
+/**
+ * A Unix socket knows no reset; and one that is just being shut down takes none: Node.js then leaves it open for ever
+ * (libuv's uv_tcp_close_reset refuses), and with it the process.
+ */
+function reset(socket) {
+  if (socket.writableEnded || socket.remoteFamily === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }
 
 function swallow(from, to) {

@@ -7,7 +7,7 @@ import { Client } from "./client.mjs";
 import { Cluster } from "./cluster.mjs";
 import { Proxy } from "./proxy.mjs";
 
-const TEST_TIMEOUT_MS = 90000;
+const TEST_TIMEOUT_MS = 180000;
 
 let rooms = 0;
 
