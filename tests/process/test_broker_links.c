@@ -385,8 +385,9 @@ static void an_acknowledgement_waits_for_the_commit(void **state)
         command.kind_case = REJOIN__COMMAND__KIND_PUBLISH;
         command.publish = &publish;
         rj_test_peer_command(&peer, 1, &command);
-        Rejoin__Item *item = rj_test_peer_expect(&peer, REJOIN__ITEM__KIND_REPLY, 500);
-        is_up = item != NULL;
+        assert_true(rj_eventually(
+            RJ_TEST_DEADLINE_MS, (is_up = rj_test_peer_expect(&peer, REJOIN__ITEM__KIND_REPLY, 20) != NULL) ||
+                                     rj_process_has_ended(&broker.process)));
         acked += is_up;
     }
     assert_false(is_up);

@@ -353,7 +353,8 @@ static void a_long_replay_comes_whole_and_in_order(void **state)
         if (i % 10 == 9)
             rj_test_peer_flush(&world.b);
     }
-    assert_non_null(rj_test_peer_reply(&world.b, world.b.last_command));
+    assert_true(
+        rj_eventually(3 * RJ_TEST_DEADLINE_MS, rj_test_peer_reply(&world.b, world.b.last_command) != NULL));
     rejoin(&world.a, 2, &who, NULL);
     for (uint64_t i = 1; i <= N; i++) {
         Rejoin__Deliver *deliver = rj_test_peer_deliver(&world.a, 2, RJ_TEST_DEADLINE_MS);

@@ -301,7 +301,7 @@ static void a_backend_that_does_not_read_stalls_nobody(void **state)
     memcpy(big + sizeof big - 3, "\"]", 3);
     open_world(&world, NULL);
     open_backend(&world.broker, &world.two, "two");
-    serve(&world.two, &(struct serve_as){.events = (const char *[]){"big", NULL}});
+    serve(&world.two, &(struct serve_as){.events = (const char *[]){"big", NULL}, .timeout_ms = 60000});
     serve(&world.one, &(struct serve_as){.group = "other", .events = (const char *[]){"small", NULL}});
     enter(&world.gateway, 1);
     for (int i = 0; i < 200; i++) /* 20 MB: more than may be under way */

@@ -405,8 +405,9 @@ static bool all_is_closed(struct world *world)
 static void open_world(struct world *world, uint64_t seed)
 {
     *world = (struct world){.random = seed * 0x9e3779b97f4a7c15u};
-    rj_test_broker_start(
-        &world->broker, (const char *[]){"--lease", "3000", "--ping", "300", "--handler-queue", "100", NULL});
+    rj_test_broker_start(&world->broker,
+                         (const char *[]){"--lease", "3000", "--ping", "300", "--handler-queue", "100",
+                                          "--handler-timeout", "60000", NULL});
     for (int i = 0; i < GATEWAYS; i++)
         open_gateway(&world->broker, &world->gateways[i], i ? "gateway-b" : "gateway-a");
     for (int i = 0; i < BACKENDS; i++) {

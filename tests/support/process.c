@@ -164,6 +164,13 @@ bool rj_process_wait_end(struct rj_process *process, unsigned deadline_ms, int *
     return true;
 }
 
+bool rj_process_has_ended(const struct rj_process *process)
+{
+    siginfo_t info = {0};
+    return process->pid <= 0 ||
+           (waitid(P_PID, (id_t)process->pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0 && info.si_pid != 0);
+}
+
 void rj_process_kill(struct rj_process *process)
 {
     if (process->pid <= 0)

@@ -41,6 +41,9 @@ bool rj_process_signal(const struct rj_process *process, int signal_number);
 /* Waits for its end; *status as from waitpid (may be NULL). False when the time is over: it still runs. */
 bool rj_process_wait_end(struct rj_process *process, unsigned deadline_ms, int *status);
 
+/* Whether it has ended; it is still to be waited for. */
+bool rj_process_has_ended(const struct rj_process *process);
+
 /* SIGKILL, and waits for its end. Harmless when it does not run. */
 void rj_process_kill(struct rj_process *process);
 
