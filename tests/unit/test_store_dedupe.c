@@ -388,16 +388,16 @@ static void publish_one(struct rj_store *store)
 static void the_time_in_which_the_store_is_not_open_does_not_count(void **state)
 {
     struct fixture *f = *state;
-    f->options.dedupe_window_ms = 2000;
-    f->options.dedupe_brief_ms = 1000;
+    f->options.dedupe_window_ms = 4000;
+    f->options.dedupe_brief_ms = 2000;
     in_child(f, publish_one);
-    wait_ms(2100);
+    wait_ms(4100);
     open_store(f);
     assert_int_equal(publish_now(f->store, "s", "1", false).pos, 1);
     assert_int_equal(publish_now(f->store, "g", "#1", true).pos, 2);
-    wait_ms(1100);
+    wait_ms(2100);
     assert_int_equal(publish_now(f->store, "g", "#1", true).outcome, RJ_APPEND_STORED);
-    wait_ms(1000);
+    wait_ms(2000);
     assert_int_equal(publish_now(f->store, "s", "1", false).outcome, RJ_APPEND_STORED);
 }
 
