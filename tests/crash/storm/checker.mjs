@@ -18,7 +18,7 @@
 //   keptOf(room)                             how many of its last messages the room keeps at least
 //   lifetimeMs                               of a session without a connection; may be left out
 //   traces   {name: [event]}                 each actor's events in their order (rover.mjs, feeder.mjs, storm.mjs)
-//   census   {truth, told, tookMs, allowedMs} who is where, {what: text} each (census.mjs); how long it took to agree
+//   census   {truth, told, tookMs, allowedMs} who is where, {what: text} each (census.mjs); for how long they differed
 // A fault is {invariant, text, and what it is about: who?, t?, room?, seq?, id?}.
 
 import { Lifetimes } from "./lifetimes.mjs";
@@ -205,6 +205,6 @@ function checkCensus({ truth, told, tookMs, allowedMs }) {
     else if (told[what] !== is) fault(`${what}: there is "${is}", the broker says "${told[what]}"`);
   }
   for (const what of Object.keys(told)) if (truth[what] === undefined) fault(`${what} is gone, and still told of`);
-  if (tookMs > allowedMs) fault(`presence agreed after ${tookMs} ms, ${allowedMs} are allowed`);
+  if (tookMs > allowedMs) fault(`presence differed for ${tookMs} ms, ${allowedMs} are allowed`);
   return faults;
 }

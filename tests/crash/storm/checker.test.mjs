@@ -280,7 +280,7 @@ const PLANTED = {
     "I6",
     /which nobody has asked/,
   ],
-  "presence that took too long": [({ census }) => (census.tookMs = census.allowedMs + 1), "I5", /agreed after/],
+  "presence that took too long": [({ census }) => (census.tookMs = census.allowedMs + 1), "I5", /differed for/],
 };
 
 for (const [what, [plant, invariant, sentence]] of Object.entries(PLANTED)) {

@@ -88,6 +88,11 @@ export class Crowd {
     return this.#ask("inquire");
   }
 
+  /** Whether the bug that is to be planted in it, if any, is. */
+  isSabotaged() {
+    return this.#ask("sabotage");
+  }
+
   async kill() {
     const child = this.#child;
     this.expected = "SIGKILL";

@@ -1,7 +1,7 @@
 // A process full of rovers, led by crowd.mjs over the IPC channel. It ends with its channel.
 //
 // Told: {do: "open", names, scene, seed, folder, file, sabotage?} | {do: "hurt", what, which, ms} | {do: "quiet"} |
-//       {do: "state" | "presence" | "inquire", n} | {do: "end"}
+//       {do: "state" | "presence" | "inquire" | "sabotage", n} | {do: "end"}
 // Tells: {on: "opened"} | {on: "answer", n, answer} | {on: "ended"}
 
 import { setTimeout as delay } from "node:timers/promises";
@@ -42,12 +42,13 @@ async function silence({ link }, towards, ms) {
 
 const rovers = [];
 let trace = null;
+let saboteur = null;
 
 const ORDERS = {
   async open({ names, scene, seed, folder, file, sabotage }) {
     trace = new TraceFile(folder, file);
     const random = new Random(seed);
-    const saboteur = sabotage ? new Saboteur(sabotage) : null;
+    if (sabotage) saboteur = new Saboteur(sabotage);
     for (const name of names) {
       const own = random.fork();
       const link = await Proxy.open(own.pick(scene.gateways));
@@ -73,6 +74,9 @@ const ORDERS = {
   },
   async inquire({ n }) {
     process.send({ on: "answer", n, answer: await Promise.all(rovers.map((rover) => rover.inquire())) });
+  },
+  async sabotage({ n }) {
+    process.send({ on: "answer", n, answer: saboteur?.isDone ?? true });
   },
   async end() {
     for (const rover of rovers) await rover.close();

@@ -13,7 +13,8 @@ import { test } from "node:test";
 import { forge } from "./saboteur.mjs";
 
 const STORM = new URL("storm.mjs", import.meta.url).pathname;
-const SMALL = ["--seed", "1", "--faults", "2", "--only", "kill_feeder", "--clients", "12", "--crowds", "2", "--rooms", "3"];
+// No mind is changed, and of these rooms everything is kept: nobody has a cause to lose his session, or a message.
+const SMALL = ["--seed", "1", "--faults", "2", "--only", "kill_feeder", "--clients", "12", "--crowds", "2", "--rooms", "2", "--wander", "0"];
 
 /** Runs a small storm to its end: {code, errors, folder}. */
 async function storm(args) {
@@ -39,7 +40,7 @@ async function complaints(context, args) {
 }
 
 for (const [deed, sentence] of [
-  ["drop", /^I3: rover \S+ saw .* and missed/m],
+  ["drop", /^I3: rover \S+ (saw .* and missed|never saw)/m],
   ["double", /^I3: rover \S+ saw .* again, or late/m],
 ]) {
   test(`one message that is subject to "${deed}" on the wire is found, with its trace`, async (context) => {
@@ -57,15 +58,12 @@ test("one client that is not told that the store has gone back to a backup is fo
   assert.match(errors, /^I3: rover \S+ (never saw|waits for|saw .* before the store went back)/m);
 });
 
-// No mind is changed, and of these rooms everything is kept: the session has no cause to be lost.
-const STEADY = ["--wander", "0", "--rooms", "2"];
-
 test("one session that is needlessly not given back soon after a restore is found", async (context) => {
-  assert.match(await complaints(context, [...RESTORE, ...STEADY, "--sabotage", "forget"]), NEEDLESS);
+  assert.match(await complaints(context, [...RESTORE, "--sabotage", "forget"]), NEEDLESS);
 });
 
 test("one session that is needlessly not given back in the second half of its lifetime is found", async (context) => {
-  assert.match(await complaints(context, [...STEADY, "--lifetime", "30000", "--sabotage", "hurry"]), NEEDLESS);
+  assert.match(await complaints(context, ["--lifetime", "30000", "--sabotage", "hurry"]), NEEDLESS);
 });
 
 test("a session's name is forged in plain text and in a masked frame, in place", () => {

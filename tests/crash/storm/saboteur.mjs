@@ -81,6 +81,10 @@ export class Saboteur {
     this.#deed = deed;
   }
 
+  get isDone() {
+    return this.#isDone;
+  }
+
   /** Meddles, once, with one of the proxies' connections to come. */
   lurk(proxy) {
     if (MEDDLE[this.#deed]) this.#lurkAmongFrames(proxy);
@@ -112,6 +116,7 @@ export class Saboteur {
   }
 
   #cutOff(proxy, awayMs) {
+    this.#isDone = true;
     proxy.isDown = true;
     proxy.heal();
     proxy.cut();

@@ -134,6 +134,11 @@ export class Stage {
     return crowds.flat();
   }
 
+  async isSabotaged() {
+    const crowds = await Promise.all(this.crowds.map((crowd) => crowd.isSabotaged()));
+    return crowds.every(Boolean);
+  }
+
   /** Every rover asks a backend; whether it was answered, each. */
   async inquire() {
     const crowds = await Promise.all(this.crowds.map((crowd) => crowd.inquire()));
