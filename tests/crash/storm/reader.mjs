@@ -97,6 +97,7 @@ export class Reader {
   #toldAt; // and that it was given, or given back
   #aliveAt; // the session had a connection then, or later
   #droppedAt; // when it lost its connection; null: it has one
+  #triedAt; // and when it has last tried in vain to come back: the broker may have let it in
 
   #begin() {
     this.#rooms = new Map();
@@ -111,6 +112,7 @@ export class Reader {
     this.#toldAt = 0;
     this.#aliveAt = 0;
     this.#droppedAt = null;
+    this.#triedAt = 0;
   }
 
   take(event) {
@@ -136,6 +138,7 @@ export class Reader {
   }
 
   presents({ t }) {
+    this.#triedAt = Math.max(this.#triedAt, this.#presentedAt);
     this.#presentedAt = t;
   }
 
@@ -149,7 +152,7 @@ export class Reader {
   }
 
   #comeBack({ asked, told }) {
-    const [alive, gone] = [this.#aliveAt, this.#droppedAt ?? told];
+    const [alive, gone] = [this.#aliveAt, Math.max(this.#droppedAt ?? told, this.#triedAt)];
     this.recovered++;
     if (this.lifetimes.mustBeExpired({ alive, gone, asked, told })) {
       this.#fault("I3", `got a session back that it had left ${Math.round(told - gone)} ms ago`, { t: told });
@@ -184,6 +187,7 @@ export class Reader {
   /** The client library says so of each attempt to come back, too. */
   dropped({ t }) {
     this.#droppedAt ??= t;
+    this.#triedAt = t;
     this.#pending.clear();
   }
 

@@ -92,6 +92,13 @@ test("who has tried to come back in vain was away all the while", () => {
   assertFine([[1100, "dropped"], [15000, "presents"], [16000, "dropped"], ...back(21000, 21010, false)], "expired");
 });
 
+test("who has tried to come back in vain may have had a connection then", () => {
+  const tries = [[1100, "dropped"], [20000, "presents"], [21000, "dropped"]];
+  assertFine([...tries, ...back(40000, 40010, true)]);
+  assertFine([[1100, "dropped"], [20000, "presents"], ...back(40000, 40010, true)]);
+  assert.match(judge([...tries, ...back(60000, 60010, true)]).texts.join(), /^ann got a session back that it had left 39/);
+});
+
 test("sessions expire by the broker's clock", () => {
   const set = (t, ms, which = 0) => [[t, "jump_clock", { which, ms }], [t + 3, "over", { kind: "jump_clock", which }]];
   const [soon, late] = [lost(1100, 5000), lost(1100, 22000)];
