@@ -6,7 +6,7 @@ uint64_t rj_delivery_mask(const struct rj_rooms *rooms, const rj_room_id *ids, s
     for (size_t i = 0; i < n; i++) {
         const struct rj_room *room = rj_room_find(rooms, ids[i]);
         if (room)
-            mask |= room->members.gateways;
+            mask |= rj_room_gateways(room);
     }
     return mask;
 }

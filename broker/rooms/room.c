@@ -2,6 +2,7 @@
 
 #include <assert.h>
 #include <stdlib.h>
+#include <utlist.h>
 
 #include "broker/base/names.h"
 #include "proto/base/mem.h"
@@ -87,4 +88,28 @@ void rj_room_unref(struct rj_rooms *rooms, struct rj_room *room)
     HASH_DELETE(hh, rooms->by_id, room);
     unlist(rooms, room);
     free(room);
+}
+
+uint64_t rj_room_gateways(const struct rj_room *room)
+{
+    uint64_t mask = room->members.gateways;
+    for (const struct rj_parting *parting = room->partings; parting; parting = parting->next)
+        mask |= (uint64_t)1 << parting->slot;
+    return mask;
+}
+
+struct rj_parting *rj_room_part(struct rj_rooms *rooms, struct rj_room *room, unsigned slot)
+{
+    struct rj_parting *parting = rj_alloc(sizeof *parting);
+    *parting = (struct rj_parting){.rooms = rooms, .room = room, .slot = slot};
+    room->refs++;
+    DL_APPEND(room->partings, parting);
+    return parting;
+}
+
+void rj_room_parted(struct rj_parting *parting)
+{
+    DL_DELETE(parting->room->partings, parting);
+    rj_room_unref(parting->rooms, parting->room);
+    free(parting);
 }

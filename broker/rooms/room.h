@@ -25,9 +25,20 @@ struct rj_room {
     const struct rj_presence_rule *tells; /* … by which it tells them of each other; NULL: it does not … */
     bool is_presence_known;               /* … if both were looked up */
     struct rj_members members;            /* attached sessions; directory.h enters them */
+    struct rj_parting *partings;          /* of those that have left, and whose gateways do not know it yet */
     UT_hash_handle hh;
     size_t key_len;
     uint8_t key[]; /* the store's key: kind, length of the namespace, namespace, name */
+};
+
+/* A member has left, but until its gateway is told so it shows the member whatever comes for the room. So all
+ * of it has to come, as if the member were there: else others who enter at that gateway meanwhile would bring
+ * it a later message without an earlier one. */
+struct rj_parting {
+    struct rj_parting *prev, *next;
+    struct rj_rooms *rooms;
+    struct rj_room *room; /* holds a reference */
+    unsigned slot;        /* the gateway's */
 };
 
 struct rj_rooms {
@@ -53,6 +64,14 @@ struct rj_room *rj_room_find(const struct rj_rooms *rooms, rj_room_id id);
 struct rj_room *rj_room_ref(struct rj_rooms *rooms, rj_room_id id, struct rj_span key);
 /* Drops one; frees the room with the last. It has no members then. */
 void rj_room_unref(struct rj_rooms *rooms, struct rj_room *room);
+
+/* The gateways to which the room's messages go: a bit for each slot. */
+uint64_t rj_room_gateways(const struct rj_room *room);
+
+/* The member, which stands in the room at the gateway in `slot`, is about to leave; and its gateway has been
+ * told. */
+struct rj_parting *rj_room_part(struct rj_rooms *rooms, struct rj_room *room, unsigned slot);
+void rj_room_parted(struct rj_parting *parting);
 
 static inline struct rj_span rj_room_key(const struct rj_room *room)
 {

@@ -174,9 +174,19 @@ enum rj_status rj_cmd_join(struct rj_request *request)
 
 /* ------------------------------------------------------------------------------------------ leave */
 
+static void on_parted(void *ctx, enum rj_status status)
+{
+    (void)status;
+    rj_room_parted(ctx);
+}
+
 void rj_room_exit(struct rj_broker *broker, struct rj_session *session, rj_room_id room)
 {
-    rj_attendance_leave(broker, session, rj_session_membership(session, room)->room);
+    struct rj_room *left = rj_session_membership(session, room)->room;
+    /* The gateway is told when what is queued now is durable: with no message between this and that. */
+    rj_store_barrier(broker->store, on_parted,
+                     rj_room_part(&broker->rooms, left, session->gateway->peer.slot));
+    rj_attendance_leave(broker, session, left);
     rj_directory_exit_room(session, room);
     rj_room_unref(&broker->rooms, rj_session_remove_room(session, room));
     session->has_left = true; /* see replay.h */

@@ -473,6 +473,56 @@ static void a_volatile_message_is_sent_and_not_kept(void **state)
     close_world(&world);
 }
 
+static uint64_t add_publish(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data)
+{
+    Rejoin__Target target = REJOIN__TARGET__INIT;
+    target.name = (char *)(uintptr_t)room;
+    Rejoin__Target *targets[] = {&target};
+    Rejoin__Message message = REJOIN__MESSAGE__INIT;
+    message.namespace_ = "/";
+    message.targets = targets;
+    message.n_targets = 1;
+    message.data = (ProtobufCBinaryData){strlen(data), (uint8_t *)(uintptr_t)data};
+    Rejoin__Publish publish = REJOIN__PUBLISH__INIT;
+    publish.message = &message;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    command.kind_case = REJOIN__COMMAND__KIND_PUBLISH;
+    command.publish = &publish;
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+static uint64_t add_leave(struct rj_test_peer *peer, uint64_t client, const char *room)
+{
+    Rejoin__Leave leave = REJOIN__LEAVE__INIT;
+    Rejoin__Command command = REJOIN__COMMAND__INIT;
+    leave.room = (char *)(uintptr_t)room;
+    command.kind_case = REJOIN__COMMAND__KIND_LEAVE;
+    command.leave = &leave;
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+/* Its gateway shows the member all that comes until the answer. Were something left out because nobody else
+ * is there, and something later not because somebody else has come meanwhile, there would be a hole. */
+static void who_leaves_gets_all_that_was_published_before_it_is_told_that_it_has_left(void **state)
+{
+    (void)state;
+    struct world world;
+    open_world(&world, NULL);
+    enter(&world.a, 1, "tea");
+    uint64_t said = add_publish(&world.a, 1, "tea", "1");
+    uint64_t left = add_leave(&world.a, 1, "tea");
+    rj_test_peer_flush(&world.a);
+    published(rj_test_peer_reply(&world.a, said));
+    assert_null(rj_test_peer_reply(&world.a, left)->error);
+    assert_data(rj_test_peer_deliver(&world.a, 0, 0), "1"); /* it has come by now */
+    enter(&world.b, 2, "tea");
+    published(rj_test_publish(&world.b, 2, "tea", "2", NULL));
+    assert_data(rj_test_peer_deliver(&world.b, 0, RJ_TEST_DEADLINE_MS), "2");
+    rj_test_peer_metric(&world.a, "sessions_created_total");
+    assert_null(rj_test_peer_deliver(&world.a, 0, 0));
+    close_world(&world);
+}
+
 static void an_event_without_a_backend_has_no_handler(void **state)
 {
     (void)state;
@@ -503,6 +553,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(what_breaks_a_limit_is_refused_with_its_code),
     cmocka_unit_test(a_message_that_would_break_clients_is_refused),
     cmocka_unit_test(a_volatile_message_is_sent_and_not_kept),
+    cmocka_unit_test(who_leaves_gets_all_that_was_published_before_it_is_told_that_it_has_left),
     cmocka_unit_test(an_event_without_a_backend_has_no_handler),
 };
 
