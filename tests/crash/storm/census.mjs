@@ -39,7 +39,8 @@ async function toldBy(stage, truth) {
   for (const { sid, rooms } of await ctlLines(stage, ["sockets"], { timeoutMs: PATIENCE_MS })) {
     told[`socket ${sid}`] = rooms.filter((room) => room !== sid).sort().join(" ");
   }
-  for (const { room, members } of await ctlLines(stage, ["rooms"], { timeoutMs: PATIENCE_MS })) told[`members of ${room}`] = String(members);
+  const rooms = await ctlLines(stage, ["rooms"], { timeoutMs: PATIENCE_MS });
+  for (const { room, members } of rooms) told[`members of ${room}`] = String(members);
   for (const { room, users } of await stage.presence()) {
     const [name, list] = [`room ${room}`, listOf(users)];
     if (told[name] === undefined || told[name] === truth[name]) told[name] = list;
@@ -67,7 +68,8 @@ export async function takeCensus(stage, since, allowedMs) {
 
 /** Who is connected, since when, and where. */
 function pictureOf(rovers) {
-  return JSON.stringify(rovers.map(({ sid, connections, isSettled, rooms }) => [sid, connections, isSettled, Object.keys(rooms)]));
+  const pictures = rovers.map(({ sid, connections, isSettled, rooms }) => [sid, connections, isSettled, Object.keys(rooms)]);
+  return JSON.stringify(pictures);
 }
 
 function isSame(one, other) {

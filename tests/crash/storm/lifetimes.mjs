@@ -31,7 +31,9 @@ export class Lifetimes {
     this.#lifetimeMs = lifetimeMs;
     this.#spawns = events.filter(({ on }) => on === "spawned").map(({ t }) => t);
     this.#voids = events.flatMap(({ on }, i) => (on === "went_back" || on === "voided" ? [voidAt(events, i)] : []));
-    this.#hindrances = events.flatMap((event, i) => (HINDRANCES.test(event.on) ? [{ from: event.t, to: overAt(events, i) ?? Infinity }] : []));
+    this.#hindrances = events.flatMap(({ on, t }, i) => {
+      return HINDRANCES.test(on) ? [{ from: t, to: overAt(events, i) ?? Infinity }] : [];
+    });
     this.#clock = clockOf(events);
   }
 
@@ -90,7 +92,9 @@ const end = (time, notAfter) => Math.min(time.to, notAfter) + time.ms;
 
 function voidAt(events, at) {
   const isKnown = events[at].on === "went_back";
-  const found = isKnown ? events.findIndex(({ on }, i) => i > at && on === "spawned") : events.findLastIndex(({ on }, i) => i < at && on === "spawned");
+  const next = events.findIndex(({ on }, i) => i > at && on === "spawned");
+  const present = events.findLastIndex(({ on }, i) => i < at && on === "spawned");
+  const found = isKnown ? next : present;
   const run = found < 0 ? events.length : found;
   const endedAt = events.findLast(({ on }, i) => i < run && on === "ended")?.t ?? -Infinity;
   return { endedAt, begunAt: events[run]?.t ?? Infinity, isKnown };
