@@ -82,6 +82,26 @@ static void all_rooms_are_listed_whoever_goes(void **state)
     assert_null(rooms.by_id);
 }
 
+static void a_room_lives_and_is_sent_to_until_the_last_gateway_knows_who_has_left(void **state)
+{
+    (void)state;
+    struct rj_rooms rooms = {0};
+    uint8_t key[RJ_TARGET_KEY_MAX];
+    struct rj_room *room = rj_room_ref(&rooms, 7, tea_key(key));
+    struct rj_parting *one = rj_room_part(&rooms, room, 3);
+    struct rj_parting *same = rj_room_part(&rooms, room, 3);
+    struct rj_parting *other = rj_room_part(&rooms, room, 63);
+    rj_room_unref(&rooms, room);
+    assert_int_equal(rj_room_gateways(room), (uint64_t)1 << 3 | (uint64_t)1 << 63);
+    rj_room_parted(one);
+    assert_int_equal(rj_room_gateways(room), (uint64_t)1 << 3 | (uint64_t)1 << 63);
+    rj_room_parted(same);
+    assert_int_equal(rj_room_gateways(room), (uint64_t)1 << 63);
+    rj_room_parted(other);
+    assert_null(rj_room_find(&rooms, 7));
+    assert_null(rooms.by_id);
+}
+
 static void a_key_tells_whether_it_is_a_room_of_a_namespace(void **state)
 {
     (void)state;
@@ -100,6 +120,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_name_is_1_to_255_bytes_of_utf8),
     cmocka_unit_test(a_room_lives_while_it_is_referred_to),
     cmocka_unit_test(all_rooms_are_listed_whoever_goes),
+    cmocka_unit_test(a_room_lives_and_is_sent_to_until_the_last_gateway_knows_who_has_left),
     cmocka_unit_test(a_key_tells_whether_it_is_a_room_of_a_namespace),
 };
 
