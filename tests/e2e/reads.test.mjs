@@ -71,6 +71,23 @@ test("a room that was left stays until it is forgotten", async (scope) => {
   assert.deepEqual(await ctlLines(scope.cluster, ["unread", user]), []);
 });
 
+test("who leaves on one device goes on reading on another, and loses nothing", async (scope) => {
+  const [room, user] = [scope.room(), newUser()];
+  const [phone, laptop] = [await scope.client({ auth: { user } }), await scope.client({ gateway: 1, auth: { user } })];
+  await phone.join(room);
+  await laptop.join(room);
+  await fill(laptop, room, 4);
+  // A socket is in a room, as ever; the cursor is the user's. What was said before the leave counts.
+  const [read] = await Promise.all([phone.demand("room:read", { room, seq: 2 }), phone.leave(room)]);
+  assert.deepEqual(read, { ok: true, unread: 2, seq: 2 });
+  assert.equal((await phone.ask("room:read", { room, seq: 4 })).error.code, "not_joined");
+  assert.deepEqual(await laptop.demand("room:read", { room, seq: 3 }), { ok: true, unread: 1, seq: 3 });
+  assert.deepEqual((await phone.demand("room:unread")).rooms, [{ room, unread: 1, seq: 3 }]);
+  await laptop.leave(room);
+  await phone.join(room);
+  assert.deepEqual(await phone.demand("room:read", room), { ok: true, unread: 0, seq: 4 });
+});
+
 test.alone("reads that were answered are there after kill -9 of the broker", { broker: CLAIMED }, async (scope) => {
   const user = newUser();
   const rooms = Array.from({ length: 20 }, () => scope.room());
