@@ -286,10 +286,11 @@ void rj_client_on_attached(struct rj_client *client, const Rejoin__Connected *co
     }
 }
 
-/* A CONNECT_ERROR ends the stock client's attempts for good, so it is for verdicts alone. */
+/* A CONNECT_ERROR ends the stock client's attempts for good, so it is for verdicts alone: not for what is
+ * wrong with the broker just now, nor with this one connection. */
 static bool is_worth_a_retry(const char *code)
 {
-    static const enum rj_status passing[] = {RJ_UNAVAILABLE, RJ_TIMEOUT, RJ_BUSY};
+    static const enum rj_status passing[] = {RJ_UNAVAILABLE, RJ_TIMEOUT, RJ_BUSY, RJ_CLOSED, RJ_CONFLICT};
     for (size_t i = 0; i < sizeof passing / sizeof *passing; i++)
         if (strcmp(code, rj_status_code(passing[i])) == 0)
             return true;

@@ -164,7 +164,7 @@ static void a_refusal_is_a_connect_error_with_its_data(void **state)
 static void who_cannot_come_in_just_now_loses_the_transport_alone(void **state)
 {
     struct stage *stage = *state;
-    static const char *const codes[] = {"unavailable", "timeout", "busy"};
+    static const char *const codes[] = {"unavailable", "timeout", "busy", "closed", "conflict"};
     for (size_t i = 0; i < sizeof codes / sizeof *codes; i++) {
         struct guest one = {0};
         enter(stage, &one, &(struct entry){.room = "tea"});
@@ -176,7 +176,7 @@ static void who_cannot_come_in_just_now_loses_the_transport_alone(void **state)
         expect_gone(stage, &one, "forced close", false);
         rj_ws_disconnect(&one.ws);
     }
-    assert_int_equal(metric(stage, "rejoin_gateway_clients_put_off_total"), 3);
+    assert_int_equal(metric(stage, "rejoin_gateway_clients_put_off_total"), 5);
     assert_int_equal(metric(stage, "rejoin_gateway_clients_refused_total"), 0);
     assert_true(log_has(stage, "why=unavailable"));
 }
