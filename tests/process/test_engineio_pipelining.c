@@ -43,6 +43,33 @@ static void put_post(struct rj_buf *out, const char *path, const char *body)
     rj_buf_printf(out, "POST %s HTTP/1.1\r\n" HOST "Content-Length: %zu\r\n\r\n%s", path, strlen(body), body);
 }
 
+/* Requests in a polling session, gathered and then sent at once on a connection of their own. */
+struct pipeline {
+    struct rj_ws_client client;
+    struct rj_buf text;
+    char path[256]; /* of the session */
+};
+
+static void begin(struct pipeline *pipeline, const struct server *server)
+{
+    char sid[64];
+    *pipeline = (struct pipeline){0};
+    open_polling(server, sid);
+    snprintf(pipeline->path, sizeof pipeline->path, "%s", with_sid(POLLING, sid));
+}
+
+static void send_all(struct pipeline *pipeline, const struct server *server)
+{
+    assert_true(rj_ws_connect(&pipeline->client, server->port));
+    assert_true(rj_ws_send_raw(&pipeline->client, pipeline->text.data, pipeline->text.len));
+}
+
+static void end(struct pipeline *pipeline)
+{
+    rj_ws_disconnect(&pipeline->client);
+    rj_buf_free(&pipeline->text);
+}
+
 /* ---- order */
 
 /* One of everything, among it two messages and the poll that brings them back. */
@@ -125,28 +152,24 @@ static void hundreds_of_requests_in_one_segment_lose_nothing(void **state)
 {
     enum { N = 500 };
     struct server *server = *state;
-    struct rj_ws_client client;
-    struct rj_buf text = {0};
-    char sid[64], path[256], body[32];
-    open_polling(server, sid);
-    snprintf(path, sizeof path, "%s", with_sid(POLLING, sid));
+    struct pipeline pipeline;
+    char body[32];
+    begin(&pipeline, server);
     for (int i = 0; i < N; i++) {
         snprintf(body, sizeof body, "4message %d", i);
-        put_post(&text, path, body);
-        put_get(&text, path);
-        put_get(&text, "/x");
+        put_post(&pipeline.text, pipeline.path, body);
+        put_get(&pipeline.text, pipeline.path);
+        put_get(&pipeline.text, "/x");
     }
-    assert_true(rj_ws_connect(&client, server->port));
-    assert_true(rj_ws_send_raw(&client, text.data, text.len));
+    send_all(&pipeline, server);
     for (int i = 0; i < N; i++) {
         snprintf(body, sizeof body, "4message %d", i);
-        assert_read(&client, 200, "ok");
-        assert_read(&client, 200, body);
-        assert_read(&client, 404, "Not Found\n");
+        assert_read(&pipeline.client, 200, "ok");
+        assert_read(&pipeline.client, 200, body);
+        assert_read(&pipeline.client, 404, "Not Found\n");
     }
-    assert_nothing_comes(&client, 30);
-    rj_ws_disconnect(&client);
-    rj_buf_free(&text);
+    assert_nothing_comes(&pipeline.client, 30);
+    end(&pipeline);
     assert_serves(server);
 }
 
@@ -155,23 +178,18 @@ static void hundreds_of_requests_in_one_segment_lose_nothing(void **state)
 static void a_post_behind_a_held_poll_waits_for_it(void **state)
 {
     struct server *server = *state;
-    struct rj_ws_client client;
-    struct rj_buf text = {0};
-    char sid[64], path[256];
-    open_polling(server, sid);
-    snprintf(path, sizeof path, "%s", with_sid(POLLING, sid));
-    put_get(&text, path);
-    put_post(&text, path, "4behind");
-    put_get(&text, path);
-    assert_true(rj_ws_connect(&client, server->port));
-    assert_true(rj_ws_send_raw(&client, text.data, text.len));
-    assert_nothing_comes(&client, BRIEFLY_MS);
-    assert_answer(server, "POST", path, NULL, "4beside", 200, "ok");
-    assert_read(&client, 200, "4beside");
-    assert_read(&client, 200, "ok");
-    assert_read(&client, 200, "4behind");
-    rj_ws_disconnect(&client);
-    rj_buf_free(&text);
+    struct pipeline pipeline;
+    begin(&pipeline, server);
+    put_get(&pipeline.text, pipeline.path);
+    put_post(&pipeline.text, pipeline.path, "4behind");
+    put_get(&pipeline.text, pipeline.path);
+    send_all(&pipeline, server);
+    assert_nothing_comes(&pipeline.client, BRIEFLY_MS);
+    assert_answer(server, "POST", pipeline.path, NULL, "4beside", 200, "ok");
+    assert_read(&pipeline.client, 200, "4beside");
+    assert_read(&pipeline.client, 200, "ok");
+    assert_read(&pipeline.client, 200, "4behind");
+    end(&pipeline);
 }
 
 /* A client with a single connection: each poll brings a ping, and the pong stands behind it. */
@@ -179,43 +197,33 @@ static void a_heartbeat_goes_over_one_connection(void **state)
 {
     enum { BEATS = 8 };
     struct server *server = *state;
-    struct rj_ws_client client;
-    struct rj_buf text = {0};
-    char sid[64], path[256];
-    open_polling(server, sid);
-    snprintf(path, sizeof path, "%s", with_sid(POLLING, sid));
+    struct pipeline pipeline;
+    begin(&pipeline, server);
     for (int i = 0; i < BEATS; i++) {
-        put_get(&text, path);
-        put_post(&text, path, "3");
+        put_get(&pipeline.text, pipeline.path);
+        put_post(&pipeline.text, pipeline.path, "3");
     }
-    assert_true(rj_ws_connect(&client, server->port));
-    assert_true(rj_ws_send_raw(&client, text.data, text.len));
+    send_all(&pipeline, server);
     for (int i = 0; i < BEATS; i++) {
-        assert_read(&client, 200, "2");
-        assert_read(&client, 200, "ok");
+        assert_read(&pipeline.client, 200, "2");
+        assert_read(&pipeline.client, 200, "ok");
     }
-    rj_ws_disconnect(&client);
-    rj_buf_free(&text);
+    end(&pipeline);
 }
 
 static void whose_pong_stands_behind_a_poll_too_many_is_gone_in_time(void **state)
 {
     struct server *server = *state;
-    struct rj_ws_client client;
-    struct rj_buf text = {0};
-    char sid[64], path[256];
-    open_polling(server, sid);
-    snprintf(path, sizeof path, "%s", with_sid(POLLING, sid));
-    put_get(&text, path);
-    put_get(&text, path);
-    put_post(&text, path, "3");
-    assert_true(rj_ws_connect(&client, server->port));
-    assert_true(rj_ws_send_raw(&client, text.data, text.len));
-    assert_read(&client, 200, "2");
-    assert_read(&client, 200, "1");
-    assert_read(&client, 400, "{\"code\":1,\"message\":\"Session ID unknown\"}");
-    rj_ws_disconnect(&client);
-    rj_buf_free(&text);
+    struct pipeline pipeline;
+    begin(&pipeline, server);
+    put_get(&pipeline.text, pipeline.path);
+    put_get(&pipeline.text, pipeline.path);
+    put_post(&pipeline.text, pipeline.path, "3");
+    send_all(&pipeline, server);
+    assert_read(&pipeline.client, 200, "2");
+    assert_read(&pipeline.client, 200, "1");
+    assert_read(&pipeline.client, 400, "{\"code\":1,\"message\":\"Session ID unknown\"}");
+    end(&pipeline);
 }
 
 /* ---- ends */

@@ -103,14 +103,20 @@ static void one_that_has_expired_is_told_from_one_that_never_was(void **state)
     end(&memory);
 }
 
+/* A session that its client has ended. */
+static void save_and_leave(struct memory *memory)
+{
+    save_session(memory);
+    rj_session_store_end(memory->store, rj_span_of(pid, RJ_ID_LEN), "/", sid, RJ_SESSION_LEFT, NULL, NULL);
+    settle(memory->store);
+}
+
 static void one_that_its_client_ended_or_a_backup_made_void_says_so(void **state)
 {
     struct fixture *f = *state;
     struct memory memory;
     begin(&memory, f->store);
-    save_session(&memory);
-    rj_session_store_end(f->store, rj_span_of(pid, RJ_ID_LEN), "/", sid, RJ_SESSION_LEFT, NULL, NULL);
-    settle(f->store);
+    save_and_leave(&memory);
     assert_int_equal(load(&memory), RJ_CLOSED);
     save_session(&memory);
     memory.clock.whole_since = rj_store_head(f->store).epoch + 1;
@@ -124,9 +130,7 @@ static void what_is_left_of_one_that_is_over_goes_with_time(void **state)
     struct fixture *f = *state;
     struct memory memory;
     begin(&memory, f->store);
-    save_session(&memory);
-    rj_session_store_end(f->store, rj_span_of(pid, RJ_ID_LEN), "/", sid, RJ_SESSION_LEFT, NULL, NULL);
-    settle(f->store);
+    save_and_leave(&memory);
     memory.clock.now_ms = rj_clock_wall_ms() + HOUR_MS / 2;
     sweep(&memory);
     assert_int_equal(load(&memory), RJ_CLOSED);
