@@ -23,6 +23,18 @@ enum {
 
 static struct rj_conf defaults; /* read once, before the first input */
 
+/* Which lengths of names are low; some names of grow.c are above those, and all below the others. */
+enum { LOW_ROOMS_AND_USERS = 16, LOW_OTHERS = 32, CHANGE_AT_RESTART = 64 };
+
+static void limit_names(struct rj_conf *conf, uint8_t c)
+{
+    conf->max_room_name = c & LOW_ROOMS_AND_USERS ? 3 : defaults.max_room_name;
+    conf->max_user_name = c & LOW_ROOMS_AND_USERS ? 2 : defaults.max_user_name;
+    conf->max_namespace_name = c & LOW_OTHERS ? 5 : defaults.max_namespace_name;
+    conf->max_event_name = c & LOW_OTHERS ? 16 : defaults.max_event_name;
+    conf->max_message_id = c & LOW_OTHERS ? 48 : defaults.max_message_id;
+}
+
 /* As a broker has it, with every feature on in some room, and small limits, so that they are met. */
 static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b, uint8_t c)
 {
@@ -53,6 +65,10 @@ static void set_up(struct rj_conf *conf, uint8_t a, uint8_t b, uint8_t c)
     conf->last_seen_lifetime_ms = 60000;
     conf->contest_window_ms = b & 4 ? 0 : 30000;
     conf->gateway_bytes = c & 8 ? 200 : 1 << 24;
+    conf->max_socket_data_bytes = c & 128 ? 8 : 1 << 16;
+    conf->max_tails = c & 128 ? 1 : 64;
+    conf->max_groups = c & 128 ? 1 : 1000;
+    limit_names(conf, c);
 }
 
 /* -------------------------------------------------------------------------------------------- steps */
@@ -237,8 +253,12 @@ static void do_store(struct fuzz_world *world, struct fuzz_peer *peer, struct fu
 static void do_restart(struct fuzz_world *world, struct fuzz_peer *peer, struct fuzz_bytes *how)
 {
     static const enum restart ways[] = {RESTART_CLOSED, RESTART_KILLED, RESTART_STOPPED, RESTART_RESTORED};
+    unsigned choice = fuzz_u8(how);
     (void)peer;
-    world_restart(world, ways[fuzz_below(how, 4)]);
+    /* What is known by a longer name than a later life takes must stay of use. */
+    if (world->changes_limits)
+        limit_names(&world->conf, (uint8_t)(choice / 4));
+    world_restart(world, ways[choice % 4]);
 }
 
 static step_action *const actions[] = {
@@ -416,6 +436,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
     memset(&world, 0, sizeof world);
     uint8_t a = fuzz_u8(&input), b = fuzz_u8(&input), c = fuzz_u8(&input);
     set_up(&world.conf, a, b, c);
+    world.changes_limits = c & CHANGE_AT_RESTART;
     world_open(&world);
     fake_clock_falter(c & 4);
     for (int i = 0; i < STEPS_MAX && fuzz_next_step(&input, &step); i++) {

@@ -346,11 +346,13 @@ static void open_world(struct world *world, uint8_t a, uint8_t b)
     fake_clock_reset();
     world->conf = defaults;
     world->conf.recovery = !(a & 1);
-    world->conf.max_payload_bytes = 100000;
-    world->conf.max_attachments = 3;
+    world->conf.max_payload_bytes = 100000; /* kept by the transport, which is not here */
+    world->conf.max_packet_bytes = a & 64 ? 80 : 0;
+    world->conf.max_attachments = a & 32 ? 0 : 3;
     world->conf.queue_bytes = a & 2 ? 50 : 100000;
     world->conf.stuck_timeout_ms = 10000;
-    world->conf.command_timeout_ms = COMMAND_TIMEOUT_MS;
+    world->conf.attachments_timeout_ms = a & 128 ? 50 : 30000;
+    world->conf.connect_timeout_ms = a & 128 ? 1000 : 45000;
     world->conf.max_pending = a & 4 ? 3 : 1000;
     world->conf.max_pending_client = a & 8 ? 1 : 100;
     world->has_small_frames = a & 16;
@@ -361,6 +363,7 @@ static void open_world(struct world *world, uint8_t a, uint8_t b)
     world->conf.max_pending_client_bytes = b & 16 ? 3000 : 1000000;
     world->conf.max_connects = b & 32 ? 2 : 0;
     world->conf.drain_spread_ms = b & 64 ? 0 : 10000;
+    world->conf.command_timeout_ms = b & 128 ? 500 : COMMAND_TIMEOUT_MS;
     world->gateway.conf = &world->conf;
     world->gateway.loop = &world->loop;
     world->gateway.socketio = (struct rj_socketio *)(void *)world;

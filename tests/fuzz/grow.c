@@ -20,10 +20,10 @@ struct usual {
 };
 
 static const struct usual usual_texts[] = {
-    {"namespace", {"/", "/chat", "/none", "", "chat"}},
-    {"namespaces", {"/", "*", "/ch*", "/chat", "/new"}},
-    {"room", {"a", "b", "c", ""}},
-    {"rooms", {"a", "b", "c", "d", ""}},
+    {"namespace", {"/", "/chat", "/nowhere", "", "chat"}},
+    {"namespaces", {"/", "*", "/ch*", "/chat", "/nowhere"}},
+    {"room", {"a", "b", "corner", ""}},
+    {"rooms", {"a", "b", "corner", "d", ""}},
     {"except_rooms", {"b", "a", ""}},
     {"name", {"a", "b", "ann", "msg", "", "room:message"}},
     {"user", {"ann", "bob", ""}},
@@ -36,7 +36,7 @@ static const struct usual usual_texts[] = {
     {"pid", {"", "AAAAAAAAAAAAAAAAAAAAAA"}},
     {"sid", {"", "AAAAAAAAAAAAAAAAAAAAAA"}},
     {"after", {"", "a"}},
-    {"id", {"i", "j", "k", ""}},
+    {"id", {"i", "j", "an id that is as long as those that careful publishers make up", ""}},
     {"reason", {"transport close", "client namespace disconnect", ""}},
     {"transport", {"websocket", "polling"}},
     {"code", {"denied", "", "unavailable"}},

@@ -66,6 +66,7 @@ struct fuzz_world {
     struct fuzz_seen seen;
     struct rj_arena arena; /* of one step */
     bool is_deaf;          /* the broker is being killed: what it says is not heard */
+    bool changes_limits;   /* a restart may come with other lengths of names */
 };
 
 /* The broker starts; nobody is connected. */
