@@ -226,6 +226,7 @@ static void tick(struct rj_broker *broker)
     rj_attendance_tick(broker);
     broker->stats.sessions_expired += rj_session_store_sweep(
         &broker->sweep, broker->store, rj_broker_session_clock(broker), &broker->sessions, SWEEP_PER_TICK);
+    rj_heap_tick(&broker->heap, broker->now_ms);
     broker->ticked_ms = broker->now_ms;
 }
 

@@ -20,6 +20,7 @@
 #include "broker/serving/serving.h"
 #include "broker/sessions/session_store.h"
 #include "broker/sockets/directory.h"
+#include "proto/base/heap.h"
 #include "proto/base/log.h"
 
 struct rj_broker {
@@ -50,6 +51,7 @@ struct rj_broker {
     struct rj_reading reading[RJ_BUS_SIDES];
     struct rj_arena arena;      /* what the handlers of a frame build */
     struct rj_arena page_arena; /* one history page, or one replayed message */
+    struct rj_heap heap;
     uint64_t epoch;
     uint64_t whole_since; /* the epoch before which sessions may lack their end: they are not restored */
     uint64_t delivered;   /* every record up to here has been handed to the live gateways' streams */

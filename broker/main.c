@@ -5,6 +5,7 @@
 #include "broker/broker.h"
 #include "proto/base/clock.h"
 #include "proto/base/fault.h"
+#include "proto/base/heap.h"
 
 extern char **environ;
 
@@ -21,6 +22,7 @@ int main(int argc, char **argv)
     struct rj_conf conf = {0};
     struct rj_broker *broker;
     int exit_code;
+    rj_heap_setup();
     if (rj_conf_load(&conf, argc, argv, environ, &exit_code) != RJ_SETTINGS_RUN)
         return exit_code;
     rj_log_setup((enum rj_log_level)conf.log_level, (enum rj_log_format)conf.log_format, "rejoin-broker");

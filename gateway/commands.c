@@ -222,7 +222,7 @@ static void send_ack(struct rj_client *client, const struct rj_pending_command *
 {
     struct rj_gateway *gateway = client->gateway;
     struct rj_args args = {.json = gateway->scratch};
-    rj_buf_clear(&args.json);
+    rj_buf_reuse(&args.json);
     rj_translate_reply(reply, entry->room, &gateway->arena, &args);
     rj_client_send_ack(client, client->ops->encode_ack(rj_span_str(client->nsp), entry->ack_id,
                                                        rj_buf_span(&args.json), args.attachments,

@@ -51,7 +51,7 @@ struct fanout {
 static void put_args(const struct fanout *out, struct rj_buf *args)
 {
     const Rejoin__Message *message = out->deliver->message;
-    rj_buf_clear(args);
+    rj_buf_reuse(args);
     if (message->plain)
         rj_buf_put_span(args, rj_translate_plain(message));
     else if (out->is_pending)
@@ -93,7 +93,7 @@ static struct rj_frame *encode_confirmed(const struct fanout *out, const struct 
     struct rj_gateway *gateway = out->gateway;
     char offset[RJ_OFFSET_MAX + 1];
     size_t len = rj_offset_format((struct rj_offset){rj_link_epoch(gateway->link), out->offset_pos}, offset);
-    rj_buf_clear(&gateway->scratch);
+    rj_buf_reuse(&gateway->scratch);
     rj_translate_confirmed(out->deliver, out->shown->room, out->seq, offset, &gateway->scratch);
     struct rj_event event = {
         .nsp = rj_span_str(out->shown->nsp),
@@ -362,7 +362,7 @@ void rj_fanout_pending(struct rj_gateway *gateway, const Rejoin__Deliver *delive
 static struct rj_frame *encode_failed(const struct fanout *out, const struct rj_frontend_ops *ops)
 {
     struct rj_buf *args = &out->gateway->scratch;
-    rj_buf_clear(args);
+    rj_buf_reuse(args);
     rj_translate_failed(out->shown, args);
     struct rj_event event = {
         .nsp = rj_span_str(out->shown->nsp), .name = rj_span_str("room:failed"), .args = rj_buf_span(args)};

@@ -145,6 +145,7 @@ static void on_tick(uv_timer_t *timer)
         send_cursors(gateway);
     }
     rj_drain_tick(gateway, now_ms);
+    rj_heap_tick(&gateway->heap, now_ms);
 }
 
 static void on_signal(uv_signal_t *handle, int number)

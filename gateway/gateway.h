@@ -15,6 +15,7 @@
 #include "gateway/pending.h"
 #include "gateway/stats.h"
 #include "proto/base/arena.h"
+#include "proto/base/heap.h"
 #include "proto/base/log.h"
 
 struct rj_link;
@@ -46,6 +47,7 @@ struct rj_gateway {
     unsigned handles;    /* of ours that are not closed yet */
     uint64_t cursors_ms; /* when the broker was last told what clients have */
     struct rj_drain drain;
+    struct rj_heap heap;
 };
 
 /* Runs a gateway until a signal ends it. RJ_OK after a clean end; errors are logged. */

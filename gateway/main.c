@@ -4,10 +4,12 @@
 #include "gateway/gateway.h"
 #include "proto/base/clock.h"
 #include "proto/base/fault.h"
+#include "proto/base/heap.h"
 
 int main(int argc, char **argv)
 {
     struct rj_gateway_conf conf = {0};
+    rj_heap_setup();
     rj_fault_setup(getenv("REJOIN_FAULT"));
     rj_clock_setup(getenv("REJOIN_CLOCK"));
     switch (rj_gateway_conf_load(argc, argv, environ, &conf)) {

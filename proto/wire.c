@@ -221,7 +221,7 @@ void rj_wire_seal(struct rj_wire_out *out, uint64_t number, uint64_t upto)
 
 void rj_wire_clear(struct rj_wire_out *out)
 {
-    rj_buf_clear(&out->frame);
+    rj_buf_reuse(&out->frame);
     out->items = 0;
 }
 

@@ -53,7 +53,7 @@ void rj_wire_put_job(struct rj_wire_out *out, uint64_t id, bool repeated, uint64
  * then `out->frame` is the frame to send. */
 void rj_wire_seal(struct rj_wire_out *out, uint64_t number, uint64_t upto);
 
-/* Ready for the next frame; memory is kept. */
+/* Ready for the next frame; memory is kept, within reason (rj_buf_reuse). */
 void rj_wire_clear(struct rj_wire_out *out);
 void rj_wire_free(struct rj_wire_out *out);
 

@@ -37,6 +37,7 @@ struct rj_store {
     struct rj_store_batches full; /* filled, to be submitted before `open` */
     struct rj_store_batch *spare; /* empty, to be filled again */
     size_t n_spare;
+    unsigned n_small;   /* batches that were small, since the last that was not */
     size_t n_submitted; /* batches with the log thread */
     size_t in_flight;   /* operations of the caller */
     bool is_completing;

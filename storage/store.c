@@ -12,6 +12,8 @@
 
 enum {
     SPARE_BATCHES = 4,
+    SMALL_BYTES = 256 << 10,
+    QUIET_BATCHES = 16,
     DEFAULT_INDEX_PENDING = 200000,
     DEFAULT_READERS = 4,
     DEFAULT_ROOM_IDLE_MS = 60000,
@@ -30,16 +32,28 @@ static struct rj_store_batch *take_spare(struct rj_store *store)
     return batch;
 }
 
+/* What a flood has filled is not kept once there have been only small batches for a while. */
+static void slim_spares(struct rj_store *store)
+{
+    for (struct rj_store_batch *batch = store->spare; batch; batch = batch->next) {
+        if (batch->bytes.cap > SMALL_BYTES)
+            rj_buf_free(&batch->bytes);
+    }
+}
+
 static void give_spare(struct rj_store *store, struct rj_store_batch *batch)
 {
     if (store->n_spare == SPARE_BATCHES) {
         rj_store_batch_free(batch);
         return;
     }
+    store->n_small = batch->bytes.len < SMALL_BYTES ? store->n_small + 1 : 0;
     rj_store_batch_reset(batch);
     batch->next = store->spare;
     store->spare = batch;
     store->n_spare++;
+    if (store->n_small >= QUIET_BATCHES)
+        slim_spares(store);
 }
 
 /* The open batch goes to the end of `to`; an empty one takes its place. */

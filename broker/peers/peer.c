@@ -42,7 +42,7 @@ void rj_peer_end(struct rj_peer *peer)
 {
     peer->stream = 0;
     peer->upto = NULL;
-    rj_wire_clear(&peer->out);
+    rj_wire_free(&peer->out);
 }
 
 void rj_peer_fini(struct rj_peer *peer)

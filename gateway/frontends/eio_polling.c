@@ -35,7 +35,7 @@ void rj_eio_poll_answer_with(struct rj_eio_session *session, const char *packet)
 static void take_queued(struct rj_eio_session *session, struct rj_buf *out)
 {
     struct rj_outbox *outbox = &session->outbox;
-    rj_buf_clear(out);
+    rj_buf_reuse(out);
     while (outbox->count) {
         struct rj_span bytes = rj_packet_frame_polling(rj_outbox_at(outbox, 0));
         if (out->len && bytes.len > ANSWER_BYTES - out->len)
@@ -123,7 +123,7 @@ static void on_get(struct rj_eio_session *session, struct rj_peer *peer)
 static void reply_open(struct rj_eio *eio, struct rj_peer *peer, const struct rj_eio_session *session)
 {
     struct rj_buf cookie = {0};
-    rj_buf_clear(&eio->scratch);
+    rj_buf_reuse(&eio->scratch);
     rj_eio_session_put_open(session, &eio->scratch);
     struct rj_response response = packets(rj_buf_span(&eio->scratch));
     if (eio->options.cookie) {

@@ -51,7 +51,7 @@ struct rj_span rj_outbox_gather(const struct rj_outbox *outbox, rj_outbox_bytes 
     if (next.len > limit_bytes - bytes.len)
         return bytes;
 
-    rj_buf_clear(scratch);
+    rj_buf_reuse(scratch);
     rj_buf_put_span(scratch, bytes);
     do {
         rj_buf_put_span(scratch, next);

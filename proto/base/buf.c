@@ -77,6 +77,14 @@ const char *rj_buf_cstr(struct rj_buf *buf)
     return (const char *)buf->data;
 }
 
+void rj_buf_reuse(struct rj_buf *buf)
+{
+    enum { A_LOT = 256 << 10, LITTLE = 8 };
+    if (buf->cap > A_LOT && buf->len < buf->cap / LITTLE)
+        rj_buf_free(buf);
+    buf->len = 0;
+}
+
 void rj_buf_free(struct rj_buf *buf)
 {
     free(buf->data);

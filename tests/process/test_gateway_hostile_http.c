@@ -374,6 +374,39 @@ static void a_thousand_half_open_handshakes_cost_little_and_end(void **state)
     free(clients);
 }
 
+/* Many large messages at once, of which half come to their end and half never do. */
+static void the_memory_of_large_messages_is_given_back(void **state)
+{
+    enum { N = 60, BYTES = 900000, MOST_KIB = 8 << 10 };
+    static const char begin[] = "42[\"nobody\",\"", end[] = "\"]";
+    struct siege *siege = *state;
+    struct rj_ws_client clients[N];
+    char *text = malloc(BYTES);
+    assert_non_null(text);
+    memset(text, 'x', BYTES);
+    memcpy(text, begin, sizeof begin - 1);
+    size_t before_kib = gateway_rss_kib(siege), held_kib = 0, after_kib = 0;
+    for (int i = 0; i < N; i++) {
+        open_websocket(siege, &clients[i]);
+        say(&clients[i], "40");
+        expect(&clients[i], "40{\"sid\":\"");
+        assert_true(rj_ws_send_frame(&clients[i], RJ_WS_TEXT, false, text, BYTES));
+    }
+    assert_true(rj_eventually(WAIT_MS, (held_kib = gateway_rss_kib(siege)) > before_kib + 4 * MOST_KIB));
+    for (int i = 0; i < N; i++) {
+        if (i % 2) {
+            assert_true(rj_ws_send_frame(&clients[i], RJ_WS_CONTINUATION, true, end, sizeof end - 1));
+            say(&clients[i], "421[\"room:join\",\"den\"]");
+            expect(&clients[i], "431[{\"ok\":true,"); /* it is behind the message */
+        }
+        rj_ws_reset(&clients[i]);
+    }
+    free(text);
+    bool is_back = rj_eventually(WAIT_MS, (after_kib = gateway_rss_kib(siege)) < before_kib + MOST_KIB);
+    print_message("memory %zu -> %zu -> %zu KiB\n", before_kib, held_kib, after_kib);
+    assert_true(is_back);
+}
+
 /* Each stage of a connection, held by many at a time; everybody is closed in the end. */
 static void slowness_at_each_stage_ends(void **state)
 {
@@ -473,6 +506,13 @@ static int setup(void **state)
     return siege_setup_with(state, env);
 }
 
+static int setup_large(void **state)
+{
+    static const char *const env[] = {"REJOIN_MAX_PAYLOAD=1000000", "REJOIN_MESSAGE_TIMEOUT=60000",
+                                      "REJOIN_CONNECT_TIMEOUT=60000", NULL};
+    return siege_setup_with(state, env);
+}
+
 /* The first of a flood's sessions are there until its last handshake is refused, on a busy machine too. */
 static int setup_few(void **state)
 {
@@ -504,6 +544,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test_setup_teardown(smuggled_requests_are_not_served, setup, siege_teardown),
     cmocka_unit_test_setup_teardown(a_thousand_half_open_handshakes_cost_little_and_end, setup_patient,
                                     siege_teardown),
+    cmocka_unit_test_setup_teardown(the_memory_of_large_messages_is_given_back, setup_large, siege_teardown),
     cmocka_unit_test_setup_teardown(slowness_at_each_stage_ends, setup, siege_teardown),
     cmocka_unit_test_setup_teardown(fragment_floods_close_with_1008, setup, siege_teardown),
     cmocka_unit_test_setup_teardown(noise_on_every_road_in_does_no_harm, setup, siege_teardown),

@@ -91,6 +91,32 @@ static void clearing_keeps_the_memory(void **state)
     assert_null(buf.data);
 }
 
+/* A megabyte that was needed once does not stay for good; one that is needed again and again does. */
+static void reuse_keeps_what_is_needed_again(void **state)
+{
+    (void)state;
+    enum { LARGE = 1 << 20 };
+    struct rj_buf buf = {0};
+    for (int i = 0; i < 3; i++) {
+        rj_buf_reserve(&buf, LARGE);
+        buf.len = LARGE;
+        rj_buf_reuse(&buf);
+        assert_int_equal(buf.len, 0);
+        assert_int_equal(buf.cap, LARGE);
+    }
+    buf.len = LARGE / 8;
+    rj_buf_reuse(&buf);
+    assert_int_equal(buf.cap, LARGE);
+    buf.len = LARGE / 8 - 1;
+    rj_buf_reuse(&buf);
+    assert_int_equal(buf.len, 0);
+    assert_int_equal(buf.cap, 0);
+    rj_buf_reserve(&buf, 1000);
+    rj_buf_reuse(&buf);
+    assert_true(buf.cap >= 1000); /* it is not worth it */
+    rj_buf_free(&buf);
+}
+
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(an_empty_buffer_has_no_bytes_and_a_text),
     cmocka_unit_test(what_is_put_stands_in_order),
@@ -99,6 +125,7 @@ static const struct CMUnitTest tests[] = {
     cmocka_unit_test(a_reserve_gives_room_without_taking_it),
     cmocka_unit_test(there_is_memory_even_for_nothing),
     cmocka_unit_test(clearing_keeps_the_memory),
+    cmocka_unit_test(reuse_keeps_what_is_needed_again),
 };
 
 RJ_TEST_MAIN(tests)
