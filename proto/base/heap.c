@@ -14,8 +14,9 @@ enum {
     /* What may be free at the heap's end before it shrinks at once. */
     TOP_BYTES = 1 << 20,
 
-    LOOK_MS = 2000, /* between two looks, and … */
-    SHARE = 1000,   /* … as many times as long as the last one took */
+    LOOK_MS = 2000,  /* between two looks, at least, and … */
+    SHARE = 1000,    /* … as many times as long as the last one took; … */
+    MOST_MS = 60000, /* … but that may have been a sleep of the whole machine */
     WORTH_BYTES = 2 << 20,
     WORTH_PART = 8, /* of what is in use: this part may be free, too, as in any heap */
 };
@@ -92,6 +93,7 @@ bool rj_heap_tick(struct rj_heap *heap, uint64_t now_ms)
     if (is_due)
         trim(heap);
     uint64_t pause_ms = (rj_clock_mono_us() - begun_us) * SHARE / 1000;
-    heap->look_ms = now_ms + (pause_ms > LOOK_MS ? pause_ms : LOOK_MS);
+    pause_ms = pause_ms > LOOK_MS ? pause_ms : LOOK_MS;
+    heap->look_ms = now_ms + (pause_ms < MOST_MS ? pause_ms : MOST_MS);
     return is_due;
 }

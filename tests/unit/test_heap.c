@@ -6,7 +6,7 @@
 #include "proto/base/heap.h"
 #include "tests/support/test.h"
 
-enum { MB = 1 << 20, LOOK_MS = 10000, LOOKS = 10 };
+enum { MB = 1 << 20, LOOK_MS = 60000, LOOKS = 10 };
 
 static size_t held_bytes(void)
 {
