@@ -34,8 +34,8 @@ static inline void rj_buf_clear(struct rj_buf *buf)
     buf->len = 0;
 }
 
-/* Empties it for the next use. Keeps the memory, unless that is a lot and this use has needed little of it: so
- * what one large use has left goes with the next small one. */
+/* Empties it for the next use. Keeps the memory, unless that is a lot and this use has needed little of it:
+ * so what one large use has left goes with the next small one. */
 void rj_buf_reuse(struct rj_buf *buf);
 
 static inline struct rj_span rj_buf_span(const struct rj_buf *buf)
