@@ -147,10 +147,10 @@ static bool find_pos(const struct rj_reader *reader, struct rj_store_room *room,
     return entry || rj_index_lookup(reader, room->id, seq, pos);
 }
 
-/* The pos of the record below the new floor `seq`: readers who have seen less of the room have a gap. An entry
- * that is missing, or does not lie between those beside it, is not believed; then all up to the next one have
- * a gap, rather than none who has. The log could tell for certain, but it may have to come from the disk, and
- * a limit of number asks this with each append. */
+/* The pos of the record below the new floor `seq`: readers who have seen less of the room have a gap. An
+ * entry that is missing, or does not lie between those beside it, is not believed; then all up to the next
+ * one have a gap, rather than none who has. The log could tell for certain, but it may have to come from the
+ * disk, and a limit of number asks this with each append. */
 static uint64_t pos_below(struct rj_store_rooms *rooms, struct rj_store_room *room, uint64_t seq)
 {
     uint64_t pos, before = room->floor_pos, next = room->head_pos + 1;
