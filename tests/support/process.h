@@ -56,9 +56,6 @@ void rj_temp_dir_remove(const char *path);
 /* A child's log on stderr, for who looks why a test has failed. */
 void rj_test_show_file(const char *path);
 
-/* A TCP port of 127.0.0.1 that was free a moment ago; 0 when there is none. */
-uint16_t rj_free_port(void);
-
 uint64_t rj_test_now_ms(void);
 
 /* Evaluates `condition` every few milliseconds until it holds or `deadline_ms` have passed; its value. */
