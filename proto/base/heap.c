@@ -8,11 +8,11 @@
 #include "proto/base/clock.h"
 
 enum {
-    /* Buffers from this size on are mappings of their own. What a busy turn writes and reads at once is
-     * smaller: it must not cost a system call. */
-    MAPPED_BYTES = 256 << 10,
-    /* What may be free at the heap's end before it shrinks at once. */
-    TOP_BYTES = 1 << 20,
+    /* Buffers from this size on are mappings of their own. What messages need is smaller: a mapping costs
+     * more than to fill it, in page faults. */
+    MAPPED_BYTES = 4 << 20,
+    /* What may be free at the heap's end before it shrinks at once; the ticks see to the rest. */
+    TOP_BYTES = 16 << 20,
 
     LOOK_MS = 2000,  /* between two looks, at least, and … */
     SHARE = 1000,    /* … as many times as long as the last one took; … */
