@@ -34,6 +34,8 @@ enum {
 
 void rj_heap_setup(void)
 {
+    /* Each further one would keep what is free at its end, up to TOP_BYTES, however often it is trimmed. */
+    mallopt(M_ARENA_MAX, 1);
     mallopt(M_MMAP_THRESHOLD, MAPPED_BYTES);
     mallopt(M_TRIM_THRESHOLD, TOP_BYTES);
 }

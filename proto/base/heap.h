@@ -2,10 +2,11 @@
  * water: with the first large buffer that is freed its thresholds rise, from then on large buffers come from
  * between the small ones, and one small block that lives on holds whatever was freed below it.
  *
- * So large buffers are mappings of their own for as long as the process lives, which end when they are freed
- * (rj_heap_setup); and what is free between the small blocks is given back once it was more than a little for
- * a while (rj_heap_tick). That takes the heap's locks and visits its free pages; it is done seldom enough to
- * take no more than a thousandth of the time.
+ * So large buffers are mappings of their own for as long as the process lives, which end when they are freed,
+ * and all threads share one heap, since only that can be trimmed whole (rj_heap_setup); and what is free
+ * between the small blocks is given back once it was more than a little for a while (rj_heap_tick). That
+ * takes the heap's lock and visits its free pages; it is done seldom enough to take no more than a thousandth
+ * of the time.
  *
  * The sanitizers have heaps of their own, which do as they are told in their options: with them nothing is
  * done here.

@@ -1,6 +1,7 @@
 /* The heap gives back what was needed for a while. Built without sanitizers, which have heaps of their own. A
  * process for each test: what is measured is all that it holds.
  */
+#include <pthread.h>
 #include <string.h>
 
 #include "proto/base/heap.h"
@@ -88,6 +89,38 @@ static void what_lies_free_between_small_blocks_is_given_back_after_a_while(void
         free(blocks[i]);
 }
 
+static void *use_for_a_moment(void *context)
+{
+    enum { BLOCKS = 12 };
+    void *blocks[BLOCKS];
+    for (int i = 0; i < BLOCKS; i++)
+        blocks[i] = used(MB);
+    *(size_t *)context = held_bytes();
+    for (int i = 0; i < BLOCKS; i++)
+        free(blocks[i]);
+    return NULL;
+}
+
+static void what_other_threads_have_used_is_given_back_too(void **state)
+{
+    (void)state;
+    struct rj_heap heap = {0};
+    uint64_t now_ms = 1;
+    pthread_t thread;
+    size_t most, before;
+    rj_heap_setup();
+    before = held_bytes();
+    assert_int_equal(rj_heap_tick(&heap, now_ms), 0);
+    now_ms += LOOK_MS;
+    assert_int_equal(pthread_create(&thread, NULL, use_for_a_moment, &most), 0);
+    assert_int_equal(pthread_join(thread, NULL), 0);
+    assert_true(most > before + 10 * MB);
+    assert_int_equal(pass(&heap, &now_ms, LOOKS), 1);
+    size_t after = held_bytes();
+    if (after > before + 2 * MB)
+        fail_msg("%zu KiB more than before", (after - before) >> 10);
+}
+
 static void what_is_in_use_is_left_alone(void **state)
 {
     (void)state;
@@ -106,6 +139,7 @@ static void what_is_in_use_is_left_alone(void **state)
 static const struct CMUnitTest tests[] = {
     cmocka_unit_test(large_buffers_are_given_back_when_they_are_freed),
     cmocka_unit_test(what_lies_free_between_small_blocks_is_given_back_after_a_while),
+    cmocka_unit_test(what_other_threads_have_used_is_given_back_too),
     cmocka_unit_test(what_is_in_use_is_left_alone),
 };
 
