@@ -13,7 +13,7 @@ struct rj_delivery {
     struct rj_span message;
 };
 
-/* The gateways with members in any of the rooms, as a mask of slots. */
+/* The gateways to which messages of any of the rooms go (rj_room_gateways), as a mask of slots. */
 uint64_t rj_delivery_mask(const struct rj_rooms *rooms, const rj_room_id *ids, size_t n);
 
 /* Queues it on the streams of the live gateways in `mask`; returns how many. The others get what is logged

@@ -43,16 +43,6 @@ static size_t await(struct rj_test_peer *peer, bool (*is_it)(const Rejoin__Item 
     return place_of(peer, is_it, what);
 }
 
-static uint64_t add_leave(struct rj_test_peer *peer, uint64_t client, char *room)
-{
-    Rejoin__Leave leave = REJOIN__LEAVE__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    leave.room = room;
-    command.kind_case = REJOIN__COMMAND__KIND_LEAVE;
-    command.leave = &leave;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
 static uint64_t add_catch_up(struct rj_test_peer *peer, uint64_t client, uint64_t after_pos)
 {
     Rejoin__CatchUp catch_up = REJOIN__CATCH_UP__INIT;
@@ -98,7 +88,7 @@ static void a_replay_ends_behind_the_answer_to_a_leave_before_it(void **state)
     uint64_t before = say(&world.a, 1, "tea", "1")->pos;
     say(&world.a, 1, "tea", "2");
     for (unsigned i = 0; i < 20; i++) {
-        uint64_t left = add_leave(&world.a, 1, "tea");
+        uint64_t left = rj_test_add_leave(&world.a, 1, "tea");
         add_catch_up(&world.a, 1, before);
         rj_test_peer_flush(&world.a);
         size_t end = await(&world.a, is_caught_up, 1);

@@ -473,34 +473,6 @@ static void a_volatile_message_is_sent_and_not_kept(void **state)
     close_world(&world);
 }
 
-static uint64_t add_publish(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data)
-{
-    Rejoin__Target target = REJOIN__TARGET__INIT;
-    target.name = (char *)(uintptr_t)room;
-    Rejoin__Target *targets[] = {&target};
-    Rejoin__Message message = REJOIN__MESSAGE__INIT;
-    message.namespace_ = "/";
-    message.targets = targets;
-    message.n_targets = 1;
-    message.data = (ProtobufCBinaryData){strlen(data), (uint8_t *)(uintptr_t)data};
-    Rejoin__Publish publish = REJOIN__PUBLISH__INIT;
-    publish.message = &message;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    command.kind_case = REJOIN__COMMAND__KIND_PUBLISH;
-    command.publish = &publish;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
-static uint64_t add_leave(struct rj_test_peer *peer, uint64_t client, const char *room)
-{
-    Rejoin__Leave leave = REJOIN__LEAVE__INIT;
-    Rejoin__Command command = REJOIN__COMMAND__INIT;
-    leave.room = (char *)(uintptr_t)room;
-    command.kind_case = REJOIN__COMMAND__KIND_LEAVE;
-    command.leave = &leave;
-    return rj_test_peer_add_command(peer, client, &command);
-}
-
 /* Its gateway shows the member all that comes until the answer. Were something left out because nobody else
  * is there, and something later not because somebody else has come meanwhile, there would be a hole. */
 static void who_leaves_gets_all_that_was_published_before_it_is_told_that_it_has_left(void **state)
@@ -509,8 +481,8 @@ static void who_leaves_gets_all_that_was_published_before_it_is_told_that_it_has
     struct world world;
     open_world(&world, NULL);
     enter(&world.a, 1, "tea");
-    uint64_t said = add_publish(&world.a, 1, "tea", "1");
-    uint64_t left = add_leave(&world.a, 1, "tea");
+    uint64_t said = rj_test_add_publish(&world.a, 1, "tea", "1", NULL);
+    uint64_t left = rj_test_add_leave(&world.a, 1, "tea");
     rj_test_peer_flush(&world.a);
     published(rj_test_peer_reply(&world.a, said));
     assert_null(rj_test_peer_reply(&world.a, left)->error);

@@ -328,6 +328,13 @@ static Rejoin__Reply *ask(struct rj_test_peer *peer, uint64_t client, Rejoin__Co
     return rj_test_peer_reply(peer, rj_test_peer_command(peer, client, command));
 }
 
+/* The reply to what was added. */
+static Rejoin__Reply *ask_now(struct rj_test_peer *peer, uint64_t id)
+{
+    rj_test_peer_flush(peer);
+    return rj_test_peer_reply(peer, id);
+}
+
 Rejoin__Reply *rj_test_connect(struct rj_test_peer *peer, uint64_t client, const char *pid,
                                const char *offset)
 {
@@ -353,18 +360,23 @@ Rejoin__Reply *rj_test_join(struct rj_test_peer *peer, uint64_t client, const ch
     return ask(peer, client, &command);
 }
 
-Rejoin__Reply *rj_test_leave(struct rj_test_peer *peer, uint64_t client, const char *room)
+uint64_t rj_test_add_leave(struct rj_test_peer *peer, uint64_t client, const char *room)
 {
     Rejoin__Leave leave = REJOIN__LEAVE__INIT;
     leave.room = (char *)(uintptr_t)room;
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_LEAVE;
     command.leave = &leave;
-    return ask(peer, client, &command);
+    return rj_test_peer_add_command(peer, client, &command);
 }
 
-Rejoin__Reply *rj_test_publish(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data,
-                               const char *id)
+Rejoin__Reply *rj_test_leave(struct rj_test_peer *peer, uint64_t client, const char *room)
+{
+    return ask_now(peer, rj_test_add_leave(peer, client, room));
+}
+
+uint64_t rj_test_add_publish(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data,
+                             const char *id)
 {
     Rejoin__Target target = REJOIN__TARGET__INIT;
     target.name = (char *)(uintptr_t)room;
@@ -381,7 +393,13 @@ Rejoin__Reply *rj_test_publish(struct rj_test_peer *peer, uint64_t client, const
     Rejoin__Command command = REJOIN__COMMAND__INIT;
     command.kind_case = REJOIN__COMMAND__KIND_PUBLISH;
     command.publish = &publish;
-    return ask(peer, client, &command);
+    return rj_test_peer_add_command(peer, client, &command);
+}
+
+Rejoin__Reply *rj_test_publish(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data,
+                               const char *id)
+{
+    return ask_now(peer, rj_test_add_publish(peer, client, room, data, id));
 }
 
 Rejoin__Reply *rj_test_disconnect(struct rj_test_peer *peer, uint64_t client, bool left)

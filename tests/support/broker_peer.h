@@ -93,6 +93,11 @@ Rejoin__Reply *rj_test_publish(struct rj_test_peer *peer, uint64_t client, const
 Rejoin__Reply *rj_test_disconnect(struct rj_test_peer *peer, uint64_t client, bool left);
 Rejoin__Reply *rj_test_history(struct rj_test_peer *peer, uint64_t client, const char *room);
 
+/* The same, only added to the next frame. The id. */
+uint64_t rj_test_add_leave(struct rj_test_peer *peer, uint64_t client, const char *room);
+uint64_t rj_test_add_publish(struct rj_test_peer *peer, uint64_t client, const char *room, const char *data,
+                             const char *id);
+
 /* Whether a reply failed with this code. */
 bool rj_test_failed_with(const Rejoin__Reply *reply, const char *code);
 
